@@ -1,0 +1,11 @@
+//! Tower layers that secure an HTTP service, and a password-hashing module.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+pub mod clock;
+pub mod config;
+pub mod gate;
+pub mod identity;
+pub mod rejection;
+pub mod secret;
+mod trace;
+mod wire;

@@ -1,0 +1,112 @@
+//! Bytes that must not be seen: wiped on drop, never printed, compared in constant time.
+
+use std::fmt;
+
+use subtle::ConstantTimeEq as _;
+use zeroize::{Zeroize as _, Zeroizing};
+
+/// Secret bytes.
+///
+/// There is no `Display`, no `Serialize` and no `Clone`; `Debug` prints
+/// `[redacted]`. Wiping covers this value only: copies that a web framework or
+/// an allocator made earlier are out of its reach.
+///
+/// # Examples
+///
+/// ```
+/// use tower_rampart::secret::Secret;
+///
+/// let secret = Secret::new("correct horse battery staple".to_owned());
+/// assert_eq!(format!("{secret:?}"), "Secret([redacted])");
+/// assert!(secret == Secret::new(b"correct horse battery staple".to_vec()));
+/// ```
+pub struct Secret(Zeroizing<Box<[u8]>>);
+
+impl Secret {
+    /// Takes over bytes; the source's spare capacity is wiped too.
+    #[must_use]
+    pub fn new(bytes: impl Into<Vec<u8>>) -> Self {
+        let mut source: Vec<u8> = bytes.into();
+        // `into_boxed_slice` may reallocate and leave the old block behind.
+        let exact: Box<[u8]> = Box::from(source.as_slice());
+        source.zeroize();
+        Self(Zeroizing::new(exact))
+    }
+
+    /// Draws `len` bytes from the operating system.
+    ///
+    /// # Panics
+    ///
+    /// If the operating system has no random numbers to give.
+    #[must_use]
+    pub fn random(len: usize) -> Self {
+        let mut bytes = Zeroizing::new(vec![0_u8; len].into_boxed_slice());
+        fill_random(&mut bytes);
+        Self(bytes)
+    }
+
+    /// Returns the bytes. The name is there to be found by a reviewer.
+    #[must_use]
+    pub fn expose(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// Returns the length in bytes.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Tells whether there are no bytes.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl PartialEq for Secret {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.ct_eq(&other.0).into()
+    }
+}
+
+impl Eq for Secret {}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret([redacted])")
+    }
+}
+
+/// Draws `N` bytes from the operating system, for identifiers and salts.
+///
+/// # Panics
+///
+/// If the operating system has no random numbers to give.
+#[must_use]
+pub fn random_bytes<const N: usize>() -> [u8; N] {
+    let mut bytes = [0_u8; N];
+    fill_random(&mut bytes);
+    bytes
+}
+
+/// Draws 128 bits and writes them as 32 lower-case hexadecimal digits.
+#[must_use]
+pub fn random_id() -> String {
+    hex(&random_bytes::<16>())
+}
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut text = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        text.push(char::from(DIGITS[usize::from(byte >> 4)]));
+        text.push(char::from(DIGITS[usize::from(byte & 15)]));
+    }
+    text
+}
+
+fn fill_random(bytes: &mut [u8]) {
+    // Going on with predictable bytes would be worse than stopping.
+    getrandom::fill(bytes).expect("the operating system provides random numbers");
+}

@@ -1,0 +1,29 @@
+//! The only place that knows whether events are wanted.
+
+use crate::rejection::Refusal;
+
+/// Says that a request was refused. Never carries a header value.
+pub(crate) fn refused(refusal: &Refusal) {
+    #[cfg(feature = "tracing")]
+    tracing::info!(
+        target: "tower_rampart",
+        policy = refusal.policy(),
+        code = refusal.code().as_str(),
+        kind = refusal.kind(),
+        "request refused"
+    );
+    #[cfg(not(feature = "tracing"))]
+    let _ = refusal;
+}
+
+/// Says that something works worse than it should.
+#[cfg_attr(
+    not(any(feature = "session", feature = "rate-limit", feature = "upload")),
+    allow(dead_code)
+)]
+pub(crate) fn degraded(what: &'static str, detail: &dyn std::fmt::Display) {
+    #[cfg(feature = "tracing")]
+    tracing::warn!(target: "tower_rampart", what, %detail, "degraded");
+    #[cfg(not(feature = "tracing"))]
+    let _ = (what, detail);
+}

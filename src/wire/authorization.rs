@@ -1,0 +1,49 @@
+//! Bearer credentials of the `Authorization` field (RFC 6750 §2.1).
+
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
+
+/// What the `Authorization` field holds.
+#[derive(Debug, Eq, PartialEq)]
+pub(crate) enum Bearer<'a> {
+    /// No field, or another scheme: no bearer credentials were presented.
+    Absent,
+    /// More than one field, or a token that is not a `b64token`.
+    Malformed,
+    /// The token, still unverified.
+    Token(&'a str),
+}
+
+/// Reads the bearer token of a request.
+///
+/// The scheme is compared without case (RFC 9110 §11.1); exactly one space
+/// follows it, as in the grammar of RFC 6750 §2.1.
+pub(crate) fn bearer(headers: &HeaderMap) -> Bearer<'_> {
+    let mut fields = headers.get_all(AUTHORIZATION).iter();
+    let Some(field) = fields.next() else {
+        return Bearer::Absent;
+    };
+    if fields.next().is_some() {
+        return Bearer::Malformed;
+    }
+    let bytes = field.as_bytes();
+    let scheme_end = bytes
+        .iter()
+        .position(|byte| *byte == b' ')
+        .unwrap_or(bytes.len());
+    if !bytes[..scheme_end].eq_ignore_ascii_case(b"bearer") {
+        return Bearer::Absent;
+    }
+    match std::str::from_utf8(bytes.get(scheme_end + 1..).unwrap_or_default()) {
+        Ok(token) if is_b64token(token) => Bearer::Token(token),
+        _ => Bearer::Malformed,
+    }
+}
+
+fn is_b64token(token: &str) -> bool {
+    let body = token.trim_end_matches('=');
+    !body.is_empty()
+        && body
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte))
+}

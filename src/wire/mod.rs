@@ -1,0 +1,21 @@
+//! Bytes on the wire ⇄ types. Pure: no clock, no log, nothing asynchronous.
+//!
+//! Everything here reads untrusted bytes, so nothing here panics, allocates
+//! without a bound or scans twice.
+
+#[cfg(feature = "jwt")]
+pub(crate) mod authorization;
+#[cfg(feature = "jwt")]
+pub(crate) mod cookie;
+pub(crate) mod forwarded;
+#[cfg(feature = "upload")]
+pub(crate) mod media_type;
+#[cfg(any(feature = "cors", feature = "csrf"))]
+pub(crate) mod origin;
+#[cfg(feature = "jwt")]
+pub(crate) mod strict_json;
+#[cfg(feature = "cors")]
+pub(crate) mod vary;
+
+#[cfg(test)]
+mod tests;
