@@ -5,6 +5,8 @@ pub mod clock;
 pub mod config;
 pub mod gate;
 pub mod identity;
+#[cfg(feature = "jwt")]
+pub mod jwt;
 pub mod rejection;
 pub mod secret;
 mod trace;

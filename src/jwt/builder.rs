@@ -1,0 +1,135 @@
+//! The settings of [`JwtLayer`].
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::check::Rules;
+use super::error::{ConfigError, Problem};
+use super::layer::JwtLayer;
+use super::revocations::Revocations;
+use super::verifier::Verifier;
+use crate::clock::{Clock, SystemClock};
+use crate::config::Problems;
+use crate::wire::cookie;
+
+/// Where a token is looked for.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Source {
+    /// The `Authorization` header with the scheme `Bearer` (RFC 6750 §2.1).
+    Bearer,
+    /// A cookie of this name.
+    Cookie(String),
+}
+
+/// Collects the settings of a [`JwtLayer`].
+#[derive(Debug)]
+#[must_use]
+pub struct JwtLayerBuilder {
+    rules: Rules,
+}
+
+impl JwtLayerBuilder {
+    pub(super) fn new(verifier: Verifier) -> Self {
+        Self {
+            rules: Rules {
+                verifier,
+                sources: vec![Source::Bearer],
+                optional: false,
+                realm: "api".to_owned(),
+                scopes: Vec::new(),
+                max_authentication_age: None,
+                revocations: None,
+                clock: Arc::new(SystemClock),
+            },
+        }
+    }
+
+    /// Replaces the places where a token is looked for; the bearer header by
+    /// default. A request that fills two of them is answered 400.
+    ///
+    /// # Security
+    ///
+    /// Browsers attach cookies on their own: a cookie source needs
+    /// [`CsrfLayer`](crate::csrf) in front.
+    pub fn sources(mut self, sources: impl IntoIterator<Item = Source>) -> Self {
+        self.rules.sources = sources.into_iter().collect();
+        self
+    }
+
+    /// Lets requests without credentials pass, without a principal. Bad
+    /// credentials are still refused.
+    pub fn optional(mut self) -> Self {
+        self.rules.optional = true;
+        self
+    }
+
+    /// Sets the realm of the challenge (RFC 9110 §11.5); `api` by default.
+    pub fn realm(mut self, realm: impl Into<String>) -> Self {
+        self.rules.realm = realm.into();
+        self
+    }
+
+    /// Adds a scope that the caller must have; otherwise 403.
+    pub fn require_scope(mut self, scope: impl Into<String>) -> Self {
+        self.rules.scopes.push(scope.into());
+        self
+    }
+
+    /// Demands that the caller signed in at most this long ago; otherwise 401
+    /// with a step-up challenge (RFC 9470 §3).
+    pub fn max_authentication_age(mut self, age: Duration) -> Self {
+        self.rules.max_authentication_age = Some(age);
+        self
+    }
+
+    /// Refuses the access tokens of sessions that ended.
+    pub fn revocations(mut self, revocations: Revocations) -> Self {
+        self.rules.revocations = Some(revocations);
+        self
+    }
+
+    /// Replaces the clock.
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.rules.clock = Arc::new(clock);
+        self
+    }
+
+    /// Checks the settings.
+    ///
+    /// # Errors
+    ///
+    /// Every [`Problem`] found.
+    pub fn build(self) -> Result<JwtLayer, ConfigError> {
+        let rules = self.rules;
+        let mut problems = Vec::new();
+        if rules.sources.is_empty() {
+            problems.push(Problem::NoSources);
+        }
+        for source in &rules.sources {
+            if let Source::Cookie(name) = source
+                && !cookie::is_name(name)
+            {
+                problems.push(Problem::BadCookieName { name: name.clone() });
+            }
+        }
+        if !rules
+            .realm
+            .bytes()
+            .all(|byte| matches!(byte, b' '..=b'~') && !b"\"\\".contains(&byte))
+        {
+            problems.push(Problem::BadRealm {
+                realm: rules.realm.clone(),
+            });
+        }
+        for scope in &rules.scopes {
+            let legal = |byte: u8| matches!(byte, b'!'..=b'~') && !b"\"\\".contains(&byte);
+            if scope.is_empty() || !scope.bytes().all(legal) {
+                problems.push(Problem::BadScope {
+                    scope: scope.clone(),
+                });
+            }
+        }
+        Problems::check(problems, || JwtLayer::from_rules(Arc::new(rules)))
+    }
+}

@@ -1,0 +1,84 @@
+//! Verification of access tokens.
+//!
+//! Stops forged, altered, expired, misdirected and revoked tokens: compact JWS
+//! only (RFC 7515 §3.1), the algorithm fixed by the key (RFC 8725 §3.1),
+//! `iss`, `aud`, `exp` and `sub` demanded, repeated members, unknown critical
+//! headers and non-canonical base64url refused. Answers 401 with a
+//! `WWW-Authenticate` challenge (RFC 6750 §3); 400 for credentials that cannot
+//! be read or that come twice; 403 for a missing scope.
+//!
+//! # What it does not stop
+//!
+//! A stolen token: until it expires, or its session is revoked, whoever holds
+//! it is the subject. Tokens in cookies need [`csrf`](crate::csrf) beside them.
+//!
+//! # Examples
+//!
+//! ```
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use http::{Request, Response, StatusCode};
+//! use serde_json::json;
+//! use tower::{Layer, ServiceExt, service_fn};
+//! use tower_rampart::identity::Principal;
+//! use tower_rampart::jwt::{JwtLayer, KeySet, Verifier};
+//! use tower_rampart::secret::Secret;
+//!
+//! let keys = KeySet::from_secret(&Secret::random(48))?;
+//! let verifier = Verifier::builder(keys.clone()).issuer("https://api.example").audience("api").build()?;
+//! let service = JwtLayer::builder(verifier).build()?.layer(service_fn(|request: Request<String>| async move {
+//!     let who = request.extensions().get::<Principal>().map(|p| p.subject().to_owned());
+//!     Ok::<_, std::convert::Infallible>(Response::new(who.unwrap_or_default()))
+//! }));
+//!
+//! let refused = service.clone().oneshot(Request::new(String::new())).await?;
+//! assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
+//!
+//! let claims = json!({"iss": "https://api.example", "aud": "api", "sub": "user-1", "exp": 4_000_000_000_u64});
+//! let token = keys.sign("at+jwt", claims.as_object().ok_or("an object")?)?;
+//! let request = Request::builder().header("authorization", format!("Bearer {token}")).body(String::new())?;
+//! assert_eq!(service.oneshot(request).await?.status(), StatusCode::OK);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What each setting costs
+//!
+//! A longer leeway or lifetime lets a stolen token live longer. Each
+//! requirement (`require_scope`, `max_authentication_age`) is a comparison.
+
+#[cfg(not(feature = "aws-lc-rs"))]
+compile_error!("the feature `jwt` needs a signature back end: enable `aws-lc-rs`");
+
+mod algorithm;
+#[cfg(feature = "aws-lc-rs")]
+mod backend;
+mod builder;
+mod check;
+mod claims;
+mod error;
+#[cfg(feature = "aws-lc-rs")]
+mod key;
+#[cfg(feature = "aws-lc-rs")]
+mod key_set;
+mod layer;
+mod revocations;
+mod token;
+#[cfg(feature = "aws-lc-rs")]
+mod verifier;
+
+pub use algorithm::Algorithm;
+pub use builder::{JwtLayerBuilder, Source};
+pub use claims::Claims;
+pub use error::{ConfigError, Problem, SignError, VerifyError, VerifyErrorKind};
+#[cfg(feature = "aws-lc-rs")]
+pub use key::{SigningKey, VerifyingKey};
+#[cfg(feature = "aws-lc-rs")]
+pub use key_set::{KeySet, KeySetBuilder};
+pub use layer::JwtLayer;
+pub use revocations::Revocations;
+#[cfg(feature = "aws-lc-rs")]
+pub use verifier::{Verifier, VerifierBuilder};
+
+#[cfg(all(feature = "session", feature = "aws-lc-rs"))]
+pub(crate) use key_set::{check_secret, derive};
