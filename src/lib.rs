@@ -9,5 +9,7 @@ pub mod identity;
 pub mod jwt;
 pub mod rejection;
 pub mod secret;
+#[cfg(feature = "session")]
+pub mod session;
 mod trace;
 mod wire;

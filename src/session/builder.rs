@@ -1,0 +1,175 @@
+//! The settings of [`TokenIssuer`].
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::error::{ConfigError, Problem};
+use super::issuer::{Inner, TokenIssuer};
+use super::refresh_token::RefreshKeys;
+use super::store::RefreshStore;
+use crate::clock::{Clock, SystemClock};
+use crate::config::Problems;
+use crate::jwt::{KeySet, Revocations, Verifier, check_secret};
+use crate::secret::Secret;
+
+/// How far the clocks of this service's processes may differ.
+const LEEWAY: Duration = Duration::from_secs(5);
+
+/// Collects the settings of a [`TokenIssuer`].
+#[derive(Debug)]
+#[must_use]
+pub struct TokenIssuerBuilder {
+    store: Arc<dyn RefreshStore>,
+    secrets: Vec<Secret>,
+    keys: Option<KeySet>,
+    issuer: String,
+    audience: String,
+    access: Duration,
+    idle: Duration,
+    absolute: Duration,
+    grace: Duration,
+    clock: Arc<dyn Clock>,
+}
+
+impl TokenIssuerBuilder {
+    pub(super) fn new(store: Arc<dyn RefreshStore>) -> Self {
+        Self {
+            store,
+            secrets: Vec::new(),
+            keys: None,
+            issuer: String::new(),
+            audience: String::new(),
+            access: Duration::from_secs(10 * 60),
+            idle: Duration::from_secs(14 * 24 * 60 * 60),
+            absolute: Duration::from_secs(90 * 24 * 60 * 60),
+            grace: Duration::from_secs(10),
+            clock: Arc::new(SystemClock),
+        }
+    }
+
+    /// Sets the secret from which the keys are derived, one key a purpose.
+    /// Required.
+    pub fn secret(mut self, secret: &Secret) -> Self {
+        self.secrets
+            .insert(0, Secret::new(secret.expose().to_vec()));
+        self
+    }
+
+    /// Adds a secret whose tokens are still accepted.
+    pub fn previous_secret(mut self, secret: &Secret) -> Self {
+        self.secrets.push(Secret::new(secret.expose().to_vec()));
+        self
+    }
+
+    /// Signs access tokens with these keys instead of derived ones.
+    pub fn keys(mut self, keys: KeySet) -> Self {
+        self.keys = Some(keys);
+        self
+    }
+
+    /// Sets `iss`. Required.
+    pub fn issuer(mut self, issuer: impl Into<String>) -> Self {
+        self.issuer = issuer.into();
+        self
+    }
+
+    /// Sets `aud`. Required.
+    pub fn audience(mut self, audience: impl Into<String>) -> Self {
+        self.audience = audience.into();
+        self
+    }
+
+    /// Sets how long an access token lives; 10 min by default, at most 24 h.
+    pub fn access_lifetime(mut self, lifetime: Duration) -> Self {
+        self.access = lifetime;
+        self
+    }
+
+    /// Sets how long a session lives without use; 14 d by default.
+    pub fn idle_lifetime(mut self, lifetime: Duration) -> Self {
+        self.idle = lifetime;
+        self
+    }
+
+    /// Sets how long a session lives in any case; 90 d by default.
+    pub fn absolute_lifetime(mut self, lifetime: Duration) -> Self {
+        self.absolute = lifetime;
+        self
+    }
+
+    /// Sets how long the previous refresh token is answered with the same
+    /// successor; 10 s by default, at most 60 s.
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.grace = grace;
+        self
+    }
+
+    /// Replaces the clock.
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// Checks the settings.
+    ///
+    /// # Errors
+    ///
+    /// Every [`Problem`] found.
+    pub fn build(self) -> Result<TokenIssuer, ConfigError> {
+        let mut problems = self.lifetime_problems();
+        if self.secrets.is_empty() {
+            problems.push(Problem::SecretMissing);
+        }
+        for secret in &self.secrets {
+            if let Err(weak) = check_secret(secret) {
+                problems.extend(weak.into_problems().into_iter().map(Problem::Jwt));
+            }
+        }
+        Problems::check(problems, || ())?;
+        let jwt = |error: crate::jwt::ConfigError| error.map(Problem::Jwt);
+        let keys = match self.keys {
+            Some(keys) => keys,
+            None => KeySet::from_secrets(&self.secrets[0], &self.secrets[1..]).map_err(jwt)?,
+        };
+        let verifier = Verifier::builder(keys.clone())
+            .issuer(&self.issuer)
+            .audience(&self.audience)
+            .leeway(LEEWAY)
+            .max_lifetime(self.access)
+            .build()
+            .map_err(jwt)?;
+        Ok(TokenIssuer::from_inner(Inner {
+            store: self.store,
+            refresh_keys: RefreshKeys::from_secrets(&self.secrets),
+            keys,
+            verifier,
+            revocations: Revocations::new(self.access + LEEWAY),
+            issuer: self.issuer,
+            audience: self.audience,
+            access: self.access,
+            idle: self.idle,
+            absolute: self.absolute,
+            grace: self.grace,
+            clock: self.clock,
+        }))
+    }
+
+    fn lifetime_problems(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        if !(Duration::from_secs(1)..=Duration::from_secs(24 * 60 * 60)).contains(&self.access) {
+            problems.push(Problem::AccessLifetime {
+                lifetime: self.access,
+            });
+        }
+        if self.idle < self.access || self.idle > self.absolute {
+            problems.push(Problem::Lifetimes {
+                idle: self.idle,
+                absolute: self.absolute,
+            });
+        }
+        if self.grace > Duration::from_secs(60) {
+            problems.push(Problem::Grace { grace: self.grace });
+        }
+        problems
+    }
+}

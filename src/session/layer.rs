@@ -1,0 +1,49 @@
+//! The layer.
+
+use std::sync::Arc;
+
+use http::{request, response};
+
+use super::cookies::SessionCookies;
+use super::issuer::TokenIssuer;
+use super::refresh::{Refreshed, Refreshing, Rules};
+use crate::gate::{Policy, Verdict, gate_layer};
+
+/// Renews the tokens in a browser's cookies before the request goes on.
+///
+/// Acts when the access cookie is missing, expired or has less than a fifth of
+/// its life left, and a refresh cookie is there. Belongs outside
+/// [`JwtLayer`](crate::jwt::JwtLayer), inside [`CsrfLayer`](crate::csrf), and
+/// not around the routes that sign in or out. A session that is over is
+/// answered 401 and both cookies are cleared; if the store does not answer,
+/// 503 and nothing is cleared.
+#[derive(Clone, Debug)]
+pub struct SessionLayer(Arc<Rules>);
+
+impl SessionLayer {
+    /// Renews the tokens of an issuer, in these cookies.
+    #[must_use]
+    pub fn new(issuer: TokenIssuer, cookies: SessionCookies) -> Self {
+        Self(Arc::new(Rules { issuer, cookies }))
+    }
+}
+
+impl Policy for SessionLayer {
+    const NAME: &'static str = "session";
+    type Pass = Refreshed;
+    type Wait = Refreshing;
+
+    fn admit(&self, head: &request::Parts) -> Verdict<Refreshed, Refreshing> {
+        self.0.admit(head)
+    }
+
+    fn enter(&self, pass: &Refreshed, head: &mut request::Parts) {
+        self.0.enter(pass, head);
+    }
+
+    fn leave(&self, pass: Refreshed, head: &mut response::Parts) {
+        self.0.leave(pass, head);
+    }
+}
+
+gate_layer!(SessionLayer);
