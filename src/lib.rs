@@ -3,6 +3,7 @@
 
 pub mod clock;
 pub mod config;
+pub mod context;
 pub mod gate;
 pub mod identity;
 #[cfg(feature = "jwt")]

@@ -1,0 +1,80 @@
+//! The layer.
+
+use std::sync::Arc;
+
+use http::header::HeaderName;
+use http::{HeaderValue, request, response};
+
+use crate::gate::{NoWait, Policy, Verdict, gate_layer};
+use crate::identity::{ClientAddr, ClientAddrResolver, RequestId};
+use crate::rejection::{Render, Renderer};
+use crate::secret::random_id;
+
+/// Names each request and finds out where it comes from.
+#[derive(Clone, Debug, Default)]
+pub struct ContextLayer {
+    resolver: ClientAddrResolver,
+    renderer: Option<Renderer>,
+}
+
+/// What was found out about a request.
+#[derive(Clone, Debug)]
+pub struct Context {
+    id: Arc<str>,
+    address: Option<ClientAddr>,
+}
+
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+impl ContextLayer {
+    /// Starts with no trusted proxies and problem details.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Says how client addresses are found.
+    #[must_use]
+    pub fn client_addr(mut self, resolver: ClientAddrResolver) -> Self {
+        self.resolver = resolver;
+        self
+    }
+
+    /// Replaces how all layers below render refusals.
+    #[must_use]
+    pub fn render(mut self, render: impl Render) -> Self {
+        self.renderer = Some(Renderer::new(render));
+        self
+    }
+}
+
+impl Policy for ContextLayer {
+    const NAME: &'static str = "context";
+    type Pass = Context;
+    type Wait = NoWait<Context>;
+
+    fn admit(&self, head: &request::Parts) -> Verdict<Context, NoWait<Context>> {
+        Verdict::Pass(Context {
+            id: random_id().into(),
+            address: self.resolver.resolve(head),
+        })
+    }
+
+    fn enter(&self, pass: &Context, head: &mut request::Parts) {
+        head.headers.remove(X_REQUEST_ID);
+        head.extensions.insert(RequestId::new(&pass.id));
+        if let Some(address) = pass.address {
+            head.extensions.insert(address);
+        }
+        if let Some(renderer) = &self.renderer {
+            head.extensions.insert(renderer.clone());
+        }
+    }
+
+    fn leave(&self, pass: Context, head: &mut response::Parts) {
+        let id = HeaderValue::try_from(&*pass.id).expect("an identifier is hexadecimal");
+        head.headers.insert(X_REQUEST_ID, id);
+    }
+}
+
+gate_layer!(ContextLayer);

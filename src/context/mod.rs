@@ -1,0 +1,19 @@
+//! What every layer below may want to know of a request.
+//!
+//! Gives each request a fresh [`RequestId`], which goes into refusals, into
+//! the log and into `X-Request-Id`; finds its [`ClientAddr`]; and carries the
+//! [`Renderer`] of refusals.
+//!
+//! # What it does not stop
+//!
+//! Nothing: it refuses no request. An `X-Request-Id` that a client sends is
+//! replaced, so that nobody writes into the log.
+
+mod layer;
+
+pub use layer::{Context, ContextLayer};
+
+#[doc(no_inline)]
+pub use crate::identity::{ClientAddr, RequestId};
+#[doc(no_inline)]
+pub use crate::rejection::Renderer;
