@@ -4,10 +4,14 @@
 pub mod clock;
 pub mod config;
 pub mod context;
+#[cfg(feature = "cors")]
+pub mod cors;
 pub mod gate;
 pub mod identity;
 #[cfg(feature = "jwt")]
 pub mod jwt;
+#[cfg(any(feature = "cors", feature = "csrf"))]
+mod origin;
 pub mod rejection;
 pub mod secret;
 #[cfg(feature = "session")]

@@ -1,0 +1,143 @@
+//! The settings of [`CorsLayer`].
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderName, HeaderValue, Method};
+
+use super::error::{ConfigError, Problem};
+use super::layer::CorsLayer;
+use super::rules::{Audience, Rules};
+use crate::config::Problems;
+
+/// Collects the settings of a [`CorsLayer`].
+#[derive(Debug)]
+#[must_use]
+pub struct CorsLayerBuilder {
+    audience: Audience,
+    methods: Vec<Method>,
+    request_headers: Vec<HeaderName>,
+    exposed: Vec<HeaderName>,
+    max_age: Duration,
+}
+
+impl CorsLayerBuilder {
+    pub(super) fn new(audience: Audience) -> Self {
+        Self {
+            audience,
+            methods: Vec::new(),
+            request_headers: Vec::new(),
+            exposed: Vec::new(),
+            max_age: Duration::from_secs(600),
+        }
+    }
+
+    /// Replaces the methods that pages may use; `GET`, `HEAD` and `POST` may
+    /// always be used.
+    pub fn methods(mut self, methods: impl IntoIterator<Item = Method>) -> Self {
+        self.methods = methods.into_iter().collect();
+        self
+    }
+
+    /// Replaces the request headers that pages may set.
+    pub fn request_headers(mut self, headers: impl IntoIterator<Item = HeaderName>) -> Self {
+        self.request_headers = headers.into_iter().collect();
+        self
+    }
+
+    /// Replaces the response headers that pages may read.
+    pub fn expose(mut self, headers: impl IntoIterator<Item = HeaderName>) -> Self {
+        self.exposed = headers.into_iter().collect();
+        self
+    }
+
+    /// Sets how long browsers may remember a preflight; 10 min by default, at
+    /// most 24 h. Chromium stops at 2 h.
+    pub fn max_age(mut self, max_age: Duration) -> Self {
+        self.max_age = max_age;
+        self
+    }
+
+    /// Checks the settings.
+    ///
+    /// # Errors
+    ///
+    /// Every [`Problem`] found.
+    pub fn build(self) -> Result<CorsLayer, ConfigError> {
+        let mut problems = Vec::new();
+        for method in &self.methods {
+            if ["CONNECT", "TRACE", "TRACK"].contains(&method.as_str()) {
+                problems.push(Problem::ForbiddenMethod {
+                    method: method.to_string(),
+                });
+            }
+        }
+        for name in self
+            .request_headers
+            .iter()
+            .filter(|name| is_forbidden_request_header(name.as_str()))
+        {
+            problems.push(Problem::ForbiddenHeader {
+                name: name.to_string(),
+            });
+        }
+        for name in self
+            .exposed
+            .iter()
+            .filter(|name| ["set-cookie", "set-cookie2"].contains(&name.as_str()))
+        {
+            problems.push(Problem::ForbiddenHeader {
+                name: name.to_string(),
+            });
+        }
+        if self.max_age > Duration::from_secs(24 * 60 * 60) {
+            problems.push(Problem::MaxAgeTooLong {
+                max_age: self.max_age,
+            });
+        }
+        Problems::check(problems, || {
+            CorsLayer::from_rules(Arc::new(Rules {
+                audience: self.audience,
+                allow_methods: list(self.methods.iter().map(Method::as_str)),
+                allow_headers: list(self.request_headers.iter().map(HeaderName::as_str)),
+                expose_headers: list(self.exposed.iter().map(HeaderName::as_str)),
+                max_age: HeaderValue::from(self.max_age.as_secs()),
+            }))
+        })
+    }
+}
+
+/// Joins names that are legal in a field value; `None` if there are none.
+fn list<'a>(names: impl Iterator<Item = &'a str>) -> Option<HeaderValue> {
+    let joined = names.collect::<Vec<_>>().join(",");
+    (!joined.is_empty())
+        .then(|| HeaderValue::try_from(joined).expect("methods and field names are tokens"))
+}
+
+/// The names that the Fetch standard keeps from scripts.
+fn is_forbidden_request_header(name: &str) -> bool {
+    const FORBIDDEN: &[&str] = &[
+        "accept-charset",
+        "accept-encoding",
+        "access-control-request-headers",
+        "access-control-request-method",
+        "connection",
+        "content-length",
+        "cookie",
+        "cookie2",
+        "date",
+        "dnt",
+        "expect",
+        "host",
+        "keep-alive",
+        "origin",
+        "referer",
+        "set-cookie",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "via",
+    ];
+    FORBIDDEN.contains(&name) || name.starts_with("proxy-") || name.starts_with("sec-")
+}

@@ -1,0 +1,36 @@
+//! What can be wrong with a CORS configuration.
+
+use std::time::Duration;
+
+use thiserror::Error;
+
+use crate::config::Problems;
+
+/// All problems of a [`CorsLayer`](super::CorsLayer).
+pub type ConfigError = Problems<Problem>;
+
+/// A setting that browsers ignore or that must not be shared.
+#[derive(Clone, Debug, Eq, Error, PartialEq)]
+#[non_exhaustive]
+pub enum Problem {
+    /// Scripts can never read or send this field.
+    #[error("header {name:?} is out of reach of scripts in every browser; remove it")]
+    ForbiddenHeader {
+        /// The field name.
+        name: String,
+    },
+    /// Scripts can never send this method.
+    #[error("method {method:?} is refused by every browser; remove it")]
+    ForbiddenMethod {
+        /// The method.
+        method: String,
+    },
+    /// Browsers cap the time.
+    #[error(
+        "a max age of {max_age:?} is over the 24 h that any browser honours; use for instance 10 min"
+    )]
+    MaxAgeTooLong {
+        /// The time as given.
+        max_age: Duration,
+    },
+}

@@ -1,0 +1,131 @@
+//! What a browser is told. Constants, but for the origin.
+
+use bytes::Bytes;
+use http::header::{
+    ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
+    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE,
+    ACCESS_CONTROL_REQUEST_METHOD, ORIGIN, VARY,
+};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, request, response};
+
+use crate::gate::{NoWait, Verdict};
+use crate::origin::OriginPolicy;
+use crate::rejection::{Rejection, RejectionCode, Reply};
+use crate::wire::vary;
+
+/// Who may read answers.
+#[derive(Clone, Debug)]
+pub(super) enum Audience {
+    /// Everybody, without credentials.
+    Anybody,
+    /// The listed origins.
+    Listed {
+        origins: OriginPolicy,
+        credentials: bool,
+    },
+}
+
+#[derive(Debug)]
+pub(super) struct Rules {
+    pub(super) audience: Audience,
+    pub(super) allow_methods: Option<HeaderValue>,
+    pub(super) allow_headers: Option<HeaderValue>,
+    pub(super) expose_headers: Option<HeaderValue>,
+    pub(super) max_age: HeaderValue,
+}
+
+/// What `Access-Control-Allow-Origin` will say, if anything.
+pub(super) type AllowOrigin = Option<HeaderValue>;
+
+const PREFLIGHT_VARY: HeaderValue = HeaderValue::from_static(
+    "Origin, Access-Control-Request-Method, Access-Control-Request-Headers",
+);
+
+impl Rules {
+    pub(super) fn admit(&self, head: &request::Parts) -> Verdict<AllowOrigin, NoWait<AllowOrigin>> {
+        let allow = match &self.audience {
+            Audience::Anybody => Some(HeaderValue::from_static("*")),
+            Audience::Listed { origins, .. } => origins.allowed_origin(&head.headers).cloned(),
+        };
+        if !is_preflight(head) {
+            return Verdict::Pass(allow);
+        }
+        match allow {
+            Some(origin) => Verdict::Reply(Reply::Response(self.preflight(origin))),
+            None => Rejection::new(StatusCode::FORBIDDEN, RejectionCode::OriginDenied)
+                .detail("this origin may not use this service from a page")
+                .header(VARY, PREFLIGHT_VARY)
+                .into(),
+        }
+    }
+
+    fn preflight(&self, origin: HeaderValue) -> Response<Bytes> {
+        let mut response = Response::new(Bytes::new());
+        *response.status_mut() = StatusCode::NO_CONTENT;
+        let headers = response.headers_mut();
+        self.allow(headers, origin);
+        for (name, value) in [
+            (ACCESS_CONTROL_ALLOW_METHODS, &self.allow_methods),
+            (ACCESS_CONTROL_ALLOW_HEADERS, &self.allow_headers),
+        ] {
+            if let Some(value) = value {
+                headers.insert(name, value.clone());
+            }
+        }
+        headers.insert(ACCESS_CONTROL_MAX_AGE, self.max_age.clone());
+        headers.insert(VARY, PREFLIGHT_VARY);
+        response
+    }
+
+    pub(super) fn leave(&self, allow: AllowOrigin, head: &mut response::Parts) {
+        // One source of truth: what a handler or an upstream says about
+        // sharing would let it open what is closed here.
+        strip(&mut head.headers);
+        if matches!(self.audience, Audience::Listed { .. }) {
+            vary::add(&mut head.headers, "Origin");
+        }
+        if let Some(origin) = allow {
+            self.allow(&mut head.headers, origin);
+            if let Some(exposed) = &self.expose_headers {
+                head.headers
+                    .insert(ACCESS_CONTROL_EXPOSE_HEADERS, exposed.clone());
+            }
+        }
+    }
+
+    fn allow(&self, headers: &mut HeaderMap, origin: HeaderValue) {
+        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        if matches!(
+            self.audience,
+            Audience::Listed {
+                credentials: true,
+                ..
+            }
+        ) {
+            headers.insert(
+                ACCESS_CONTROL_ALLOW_CREDENTIALS,
+                HeaderValue::from_static("true"),
+            );
+        }
+    }
+}
+
+/// `OPTIONS` with one `Origin` and a requested method (Fetch, CORS-preflight
+/// request); any other `OPTIONS` is the handler's.
+fn is_preflight(head: &request::Parts) -> bool {
+    let mut origins = head.headers.get_all(ORIGIN).iter();
+    head.method == Method::OPTIONS
+        && origins.next().is_some()
+        && origins.next().is_none()
+        && head.headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
+}
+
+fn strip(headers: &mut HeaderMap) {
+    let ours = |name: &&HeaderName| name.as_str().starts_with("access-control-");
+    if headers.keys().any(|name| ours(&name)) {
+        let names: Vec<_> = headers.keys().filter(ours).cloned().collect();
+        for name in names {
+            headers.remove(name);
+        }
+    }
+}
