@@ -6,6 +6,8 @@ pub mod config;
 pub mod context;
 #[cfg(feature = "cors")]
 pub mod cors;
+#[cfg(feature = "csrf")]
+pub mod csrf;
 pub mod gate;
 pub mod identity;
 #[cfg(feature = "jwt")]

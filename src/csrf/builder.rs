@@ -1,0 +1,72 @@
+//! The settings of [`CsrfLayer`].
+
+use std::sync::Arc;
+
+use http::Method;
+
+use super::check::{Rules, is_safe};
+use super::error::{ConfigError, Problem};
+use super::layer::CsrfLayer;
+use crate::config::Problems;
+use crate::origin::OriginPolicy;
+
+/// Collects the settings of a [`CsrfLayer`].
+#[derive(Debug, Default)]
+#[must_use]
+pub struct CsrfLayerBuilder {
+    rules: Rules,
+}
+
+impl CsrfLayerBuilder {
+    /// Names the other origins whose pages may change things. The service's
+    /// own pages may always.
+    pub fn origins(mut self, origins: &OriginPolicy) -> Self {
+        self.rules.origins = Some(origins.clone());
+        self
+    }
+
+    /// Names the service's own origins, so that scheme and port are compared
+    /// as well; without, an `Origin` is compared with `Host`.
+    pub fn own_origins(mut self, origins: &OriginPolicy) -> Self {
+        self.rules.own_origins = Some(origins.clone());
+        self
+    }
+
+    /// Names cookies in whose presence a request that says nothing about
+    /// where it comes from is refused too.
+    pub fn strict_cookies<T: Into<String>>(mut self, names: impl IntoIterator<Item = T>) -> Self {
+        self.rules.strict_cookies = names.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Exempts exactly one method and path, byte by byte.
+    ///
+    /// # Security
+    ///
+    /// Any page may make this request in a user's name.
+    pub fn dangerous_exempt(mut self, method: Method, path: impl Into<String>) -> Self {
+        self.rules.exempt.push((method, path.into()));
+        self
+    }
+
+    /// Checks the settings.
+    ///
+    /// # Errors
+    ///
+    /// Every [`Problem`] found.
+    pub fn build(self) -> Result<CsrfLayer, ConfigError> {
+        let mut problems = Vec::new();
+        for (method, path) in &self.rules.exempt {
+            if !path.starts_with('/') || path.contains(['?', '#']) {
+                problems.push(Problem::ExemptPath { path: path.clone() });
+            }
+            if is_safe(method) {
+                problems.push(Problem::ExemptSafeMethod {
+                    method: method.to_string(),
+                    path: path.clone(),
+                });
+            }
+        }
+        Problems::check(problems, || CsrfLayer::from_rules(Arc::new(self.rules)))
+    }
+}
