@@ -16,6 +16,8 @@ pub mod jwt;
 mod origin;
 pub mod rejection;
 pub mod secret;
+#[cfg(feature = "security-headers")]
+pub mod security_headers;
 #[cfg(feature = "session")]
 pub mod session;
 mod trace;

@@ -1,0 +1,30 @@
+//! What can be wrong with the headers.
+
+use std::time::Duration;
+
+use thiserror::Error;
+
+use crate::config::Problems;
+
+/// All problems of a [`SecurityHeadersLayer`](super::SecurityHeadersLayer).
+pub type ConfigError = Problems<Problem>;
+
+/// A header that browsers would not understand.
+#[derive(Clone, Debug, Eq, Error, PartialEq)]
+#[non_exhaustive]
+pub enum Problem {
+    /// The policy cannot be sent.
+    #[error("content security policy {policy:?}: {reason}")]
+    ContentSecurityPolicy {
+        /// The policy as given.
+        policy: String,
+        /// What is wrong, and the fix.
+        reason: &'static str,
+    },
+    /// A short time protects nobody, and zero switches the protection off.
+    #[error("an HSTS time of {max_age:?} is under one day; use one year")]
+    HstsTooShort {
+        /// The time as given.
+        max_age: Duration,
+    },
+}

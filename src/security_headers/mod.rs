@@ -1,0 +1,44 @@
+//! The response headers that tell browsers to be strict.
+//!
+//! Stops content sniffing, framing, leaking of referrers and caching of
+//! answers to requests with credentials. Touches every response, refusals of
+//! inner layers included, so it belongs outermost.
+//!
+//! # What it does not stop
+//!
+//! Script injection in pages whose own `Content-Security-Policy` allows inline
+//! scripts. Clients that are no browsers ignore all of it.
+//!
+//! # Examples
+//!
+//! ```
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use http::{Request, Response};
+//! use tower::{Layer, ServiceExt, service_fn};
+//! use tower_rampart::security_headers::SecurityHeadersLayer;
+//!
+//! let service = SecurityHeadersLayer::api().build()?.layer(service_fn(|_request: Request<String>| async {
+//!     Ok::<_, std::convert::Infallible>(Response::new(String::new()))
+//! }));
+//! let response = service.oneshot(Request::new(String::new())).await?;
+//! assert_eq!(response.headers()["x-content-type-options"], "nosniff");
+//! assert!(!response.headers().contains_key("strict-transport-security"));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What each setting costs
+//!
+//! `hsts` cannot be taken back before it expires: browsers refuse plain HTTP
+//! to the host until then.
+
+mod builder;
+mod error;
+mod layer;
+mod rules;
+
+pub use builder::SecurityHeadersLayerBuilder;
+pub use error::{ConfigError, Problem};
+pub use layer::SecurityHeadersLayer;
+pub use rules::Seen;
