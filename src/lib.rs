@@ -14,6 +14,8 @@ pub mod identity;
 pub mod jwt;
 #[cfg(any(feature = "cors", feature = "csrf"))]
 mod origin;
+#[cfg(feature = "password")]
+pub mod password;
 #[cfg(feature = "rate-limit")]
 pub mod rate_limit;
 pub mod rejection;

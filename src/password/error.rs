@@ -1,0 +1,85 @@
+//! What can go wrong with a password.
+
+use std::time::Duration;
+
+use thiserror::Error;
+
+use crate::config::Problems;
+
+/// A password over 1,024 bytes.
+#[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
+#[error("a password has at most 1,024 bytes")]
+pub struct PasswordTooLong;
+
+/// A password was not hashed.
+#[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
+#[non_exhaustive]
+pub enum HashError {
+    /// Too much work was waiting.
+    #[error(transparent)]
+    Busy(#[from] HashBusy),
+    /// It contains a NUL, at which other programs end a password.
+    #[error("the password contains a NUL character")]
+    Nul,
+    /// Plain bcrypt would cut it.
+    #[error("plain bcrypt reads 72 bytes of a password; use PreHash::SaltHmac")]
+    TooLongForPlain,
+}
+
+/// Too much hashing was waiting, so nothing was tried. Answer 503.
+#[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
+#[error("too many passwords are being hashed")]
+pub struct HashBusy {
+    pub(super) retry_after: Duration,
+}
+
+impl HashBusy {
+    /// Returns when to try again.
+    #[must_use]
+    pub fn retry_after(&self) -> Duration {
+        self.retry_after
+    }
+}
+
+/// All problems of a configuration of this module.
+pub type ConfigError = Problems<Problem>;
+
+/// A setting that cannot work.
+#[derive(Clone, Debug, Eq, Error, PartialEq)]
+#[non_exhaustive]
+pub enum Problem {
+    /// The cost is outside what is safe and bearable.
+    #[error("a bcrypt cost of {cost} is outside 10 to {max}; 10 is the least that OWASP accepts")]
+    Cost {
+        /// The cost as given.
+        cost: u8,
+        /// The highest cost that is verified.
+        max: u8,
+    },
+    /// The cap would let a stored hash keep a core busy for hours.
+    #[error(
+        "a cap of {max_verify_cost} on stored costs is outside 10 to 20; each step doubles the time"
+    )]
+    MaxVerifyCost {
+        /// The cap as given.
+        max_verify_cost: u8,
+    },
+    /// The pool could never run anything.
+    #[error(
+        "a pool of {permits} concurrent hashes is outside 1 to 1,024; use the number of cores minus one"
+    )]
+    Permits {
+        /// The number as given.
+        permits: usize,
+    },
+    /// The minimum length contradicts the maximum, or is no protection.
+    #[error(
+        "a minimum of {min_chars} characters is outside 8 to {max_chars}; NIST SP 800-63B-4 asks for 15, or 8 beside a second factor"
+    )]
+    MinChars {
+        /// The minimum as given.
+        min_chars: usize,
+        /// The maximum.
+        max_chars: usize,
+    },
+}

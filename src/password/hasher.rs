@@ -1,0 +1,257 @@
+//! Hashing, verifying, and when to hash again.
+
+use std::sync::Arc;
+
+use subtle::ConstantTimeEq as _;
+
+use super::error::{ConfigError, HashError, Problem};
+use super::scheme::{BCRYPT_BYTES, Password, bcrypt, salted_hmac};
+use super::stored::{Form, Parsed, Stored, parse, salt_text};
+use crate::config::Problems;
+use crate::secret::random_bytes;
+
+/// Hashes and verifies passwords, on the calling thread. Clones share the
+/// settings. See [`LoginHasher`](super::LoginHasher) for servers.
+#[derive(Clone, Debug)]
+pub struct PasswordHasher(Arc<Settings>);
+
+#[derive(Clone, Debug)]
+struct Settings {
+    cost: u8,
+    prehash: PreHash,
+    max_verify_cost: u8,
+}
+
+/// How a password reaches bcrypt.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum PreHash {
+    /// As it is: rows read `$2b$`, which every bcrypt library verifies.
+    /// Passwords over 72 bytes cannot be set.
+    None,
+    /// Condensed under a key from the salt: rows read `$bcrypt-sha256$v=2`.
+    #[default]
+    SaltHmac,
+}
+
+/// The outcome of [`PasswordHasher::verify`].
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Verified {
+    /// The password is right.
+    Match {
+        /// A better hash to store in place of the old one, if there is one.
+        rehash: Option<Rehash>,
+    },
+    /// It is not, or cannot be.
+    Mismatch {
+        /// Why, for the audit; the client is told nothing.
+        reason: MismatchReason,
+    },
+}
+
+/// Why a password did not match.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum MismatchReason {
+    /// The stored cost is above the cap, so it was not run.
+    CostRefused,
+    /// The account is locked.
+    Locked,
+    /// There is no such account.
+    NoAccount,
+    /// The stored hash is not one.
+    Unreadable,
+    /// The password is wrong.
+    WrongPassword,
+}
+
+/// A hash to be replaced by a better one.
+///
+/// Store it only if the old one is still there
+/// (`UPDATE … SET hash = new WHERE id = ? AND hash = old`): otherwise a
+/// password that was changed meanwhile would come back. If that write fails,
+/// the sign-in still succeeded.
+#[derive(Clone, Eq, PartialEq)]
+pub struct Rehash {
+    /// The stored hash that was verified.
+    pub old: String,
+    /// The hash to store instead.
+    pub new: String,
+}
+
+impl std::fmt::Debug for Rehash {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Rehash([redacted])")
+    }
+}
+
+impl PasswordHasher {
+    /// Starts with cost 12, the salted condensing, and a cap of 15.
+    pub fn builder() -> PasswordHasherBuilder {
+        PasswordHasherBuilder {
+            settings: Settings {
+                cost: 12,
+                prehash: PreHash::default(),
+                max_verify_cost: 15,
+            },
+        }
+    }
+
+    /// Returns the cost of new hashes.
+    #[must_use]
+    pub fn cost(&self) -> u8 {
+        self.0.cost
+    }
+
+    /// Hashes a password under a fresh salt.
+    ///
+    /// # Errors
+    ///
+    /// [`HashError::Nul`]; [`HashError::TooLongForPlain`] over 72 bytes with
+    /// [`PreHash::None`].
+    pub fn hash(&self, password: &Password) -> Result<String, HashError> {
+        let form = self.form();
+        if password.bytes().contains(&0) {
+            return Err(HashError::Nul);
+        }
+        if form == Form::Plain && password.bytes().len() > BCRYPT_BYTES {
+            return Err(HashError::TooLongForPlain);
+        }
+        let salt = random_bytes();
+        let digest = digest(form, self.0.cost, salt, password);
+        Ok(Stored {
+            form,
+            cost: self.0.cost,
+            salt,
+            digest,
+        }
+        .to_text())
+    }
+
+    /// Compares a password with what is stored; `None` if there is no account.
+    ///
+    /// Every mismatch takes as long as a hash at the current cost, whether the
+    /// account exists or not.
+    #[must_use]
+    pub fn verify(&self, password: &Password, stored: Option<&str>) -> Verified {
+        let text = stored.unwrap_or_default();
+        let reason = match (stored.map(parse), password.bytes().contains(&0)) {
+            (None, _) => MismatchReason::NoAccount,
+            (Some(Parsed::Locked), _) => MismatchReason::Locked,
+            (Some(Parsed::Unreadable), _) => MismatchReason::Unreadable,
+            (Some(Parsed::Hash(hash)), _) if hash.cost > self.0.max_verify_cost => {
+                MismatchReason::CostRefused
+            }
+            // bcrypt cycles its key, so `a` and `a\0a` would be one password.
+            (Some(Parsed::Hash(_)), true) => MismatchReason::WrongPassword,
+            (Some(Parsed::Hash(hash)), false) => return self.verify_hash(password, text, hash),
+        };
+        self.spend(password, self.0.cost);
+        Verified::Mismatch { reason }
+    }
+
+    fn verify_hash(&self, password: &Password, text: &str, hash: Stored) -> Verified {
+        let digest = digest(hash.form, hash.cost, hash.salt, password);
+        if !bool::from(digest.ct_eq(&hash.digest)) {
+            // The time of bcrypt doubles with each step, so the steps between
+            // the stored and the current cost add up to exactly the rest.
+            for cost in hash.cost..self.0.cost {
+                self.spend(password, cost);
+            }
+            return Verified::Mismatch {
+                reason: MismatchReason::WrongPassword,
+            };
+        }
+        let rehash = self
+            .is_outdated(hash, password)
+            .then(|| self.hash(password).ok())
+            .flatten();
+        Verified::Match {
+            rehash: rehash.map(|new| Rehash {
+                old: text.to_owned(),
+                new,
+            }),
+        }
+    }
+
+    /// Never asks for a cheaper hash than the stored one.
+    fn is_outdated(&self, hash: Stored, password: &Password) -> bool {
+        let cut = hash.form != Form::SaltHmac && password.bytes().len() > BCRYPT_BYTES;
+        hash.cost < self.0.cost || cut || (hash.form != self.form() && hash.cost <= self.0.cost)
+    }
+
+    fn form(&self) -> Form {
+        match self.0.prehash {
+            PreHash::None => Form::Plain,
+            PreHash::SaltHmac => Form::SaltHmac,
+        }
+    }
+
+    fn spend(&self, password: &Password, cost: u8) {
+        std::hint::black_box(digest(self.form(), cost, [0x5a; 16], password));
+    }
+}
+
+fn digest(form: Form, cost: u8, salt: [u8; 16], password: &Password) -> [u8; 23] {
+    match form {
+        Form::SaltHmac => bcrypt(
+            cost,
+            salt,
+            salted_hmac(&salt_text(&salt), password.bytes()).as_bytes(),
+        ),
+        Form::Plain | Form::PlainOldName => bcrypt(cost, salt, password.bytes()),
+    }
+}
+
+/// Collects the settings of a [`PasswordHasher`].
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct PasswordHasherBuilder {
+    settings: Settings,
+}
+
+impl PasswordHasherBuilder {
+    /// Sets the cost of new hashes, 10 or more; 12 by default. See
+    /// [`calibrate_cost`](super::calibrate_cost).
+    pub fn cost(mut self, cost: u8) -> Self {
+        self.settings.cost = cost;
+        self
+    }
+
+    /// Sets how a password reaches bcrypt.
+    pub fn prehash(mut self, prehash: PreHash) -> Self {
+        self.settings.prehash = prehash;
+        self
+    }
+
+    /// Sets the highest stored cost that is run; 15 by default. A row with a
+    /// higher one, written by an attacker, would keep a core busy for hours.
+    pub fn max_verify_cost(mut self, cost: u8) -> Self {
+        self.settings.max_verify_cost = cost;
+        self
+    }
+
+    /// Checks the settings.
+    ///
+    /// # Errors
+    ///
+    /// Every [`Problem`] found.
+    pub fn build(self) -> Result<PasswordHasher, ConfigError> {
+        let Settings {
+            cost,
+            max_verify_cost,
+            ..
+        } = self.settings;
+        let mut problems = Vec::new();
+        if !(10..=20).contains(&max_verify_cost) {
+            problems.push(Problem::MaxVerifyCost { max_verify_cost });
+        }
+        if !(10..=max_verify_cost.clamp(10, 20)).contains(&cost) {
+            problems.push(Problem::Cost {
+                cost,
+                max: max_verify_cost,
+            });
+        }
+        Problems::check(problems, || PasswordHasher(Arc::new(self.settings)))
+    }
+}

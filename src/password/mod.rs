@@ -1,0 +1,56 @@
+//! Password hashing with bcrypt.
+//!
+//! Stops what plain bcrypt lets through: nothing is cut at 72 bytes, because
+//! the password is first condensed with a key of its own (the
+//! `$bcrypt-sha256$v=2` form, which passlib reads too); a stored cost above
+//! [`max_verify_cost`](PasswordHasherBuilder::max_verify_cost) is never run; an
+//! unknown account takes as long as a wrong password; and [`LoginHasher`] keeps
+//! the work off the async threads, with a bound.
+//!
+//! # What it does not stop
+//!
+//! Guessing: put [`rate_limit`](crate::rate_limit) in front. Copies of the
+//! password that a web framework or an allocator made are not wiped.
+//!
+//! # Examples
+//!
+//! ```
+//! use tower_rampart::password::{Password, PasswordHasher, Verified};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let hasher = PasswordHasher::builder().cost(10).build()?;
+//! let stored = hasher.hash(&Password::new("correct horse battery staple")?)?;
+//! assert!(stored.starts_with("$bcrypt-sha256$v=2,t=2b,r=10$"));
+//!
+//! let right = hasher.verify(&Password::new("correct horse battery staple")?, Some(&stored));
+//! assert!(matches!(right, Verified::Match { rehash: None }));
+//! let wrong = hasher.verify(&Password::new("correct horse battery stable")?, Some(&stored));
+//! assert!(matches!(wrong, Verified::Mismatch { .. }));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What each setting costs
+//!
+//! Each step of the cost doubles the time, for an attacker and for every
+//! sign-in. `cargo bench` prints what a step costs on this machine.
+
+mod calibrate;
+mod error;
+mod hasher;
+mod pool;
+mod rules;
+mod scheme;
+mod stored;
+
+pub use calibrate::calibrate_cost;
+pub use error::{ConfigError, HashBusy, HashError, PasswordTooLong, Problem};
+pub use hasher::{
+    MismatchReason, PasswordHasher, PasswordHasherBuilder, PreHash, Rehash, Verified,
+};
+pub use pool::{LoginHasher, LoginHasherBuilder, PoolStats};
+pub use rules::{PasswordPolicy, WeakPassword};
+pub use scheme::Password;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,214 @@
+//! Which passwords may be set. Never asked at sign-in.
+
+use thiserror::Error;
+
+use super::error::{ConfigError, Problem};
+use super::scheme::Password;
+use crate::config::Problems;
+
+/// The rules for new passwords, after NIST SP 800-63B-4 §3.1.1.2: length
+/// counts, composition does not.
+///
+/// # Examples
+///
+/// ```
+/// use tower_rampart::password::{Password, PasswordPolicy, WeakPassword};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let policy = PasswordPolicy::default();
+/// assert!(policy.check(&Password::new("correct horse battery staple")?, &["ann@example.com"]).is_ok());
+/// let short = policy.check(&Password::new("Tr0ub4dor&3")?, &[]);
+/// assert_eq!(short, Err(WeakPassword::TooShort { min_chars: 15 }));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct PasswordPolicy {
+    min_chars: usize,
+}
+
+const MAX_CHARS: usize = 256;
+
+impl Default for PasswordPolicy {
+    /// At least 15 characters: the password is the only factor.
+    fn default() -> Self {
+        Self { min_chars: 15 }
+    }
+}
+
+impl PasswordPolicy {
+    /// At least 8 characters: for accounts with a second factor.
+    #[must_use]
+    pub fn with_mfa() -> Self {
+        Self { min_chars: 8 }
+    }
+
+    /// Sets the least number of characters (code points).
+    ///
+    /// # Errors
+    ///
+    /// [`Problem::MinChars`] outside 8 to 256.
+    pub fn with_min_chars(min_chars: usize) -> Result<Self, ConfigError> {
+        let valid = (8..=MAX_CHARS).contains(&min_chars);
+        let problems = if valid {
+            vec![]
+        } else {
+            vec![Problem::MinChars {
+                min_chars,
+                max_chars: MAX_CHARS,
+            }]
+        };
+        Problems::check(problems, || Self { min_chars })
+    }
+
+    /// Judges a new password. `context` holds what an attacker would try
+    /// first: the address, the name, the service.
+    ///
+    /// # Errors
+    ///
+    /// The first [`WeakPassword`] reason that applies.
+    pub fn check(&self, password: &Password, context: &[&str]) -> Result<(), WeakPassword> {
+        let text = password.text();
+        let chars = text.chars().count();
+        if chars < self.min_chars {
+            return Err(WeakPassword::TooShort {
+                min_chars: self.min_chars,
+            });
+        }
+        if chars > MAX_CHARS {
+            return Err(WeakPassword::TooLong {
+                max_chars: MAX_CHARS,
+            });
+        }
+        if text.chars().any(char::is_control) {
+            return Err(WeakPassword::ControlCharacter);
+        }
+        let folded = zeroize::Zeroizing::new(text.to_lowercase());
+        if COMMON.iter().any(|common| covers(&folded, common)) {
+            return Err(WeakPassword::Common);
+        }
+        if is_repetitive(&folded) {
+            return Err(WeakPassword::Repetitive);
+        }
+        let words = context
+            .iter()
+            .flat_map(|entry| entry.split(['@', '.', ' ', '-', '_', '+']));
+        let words = words
+            .map(str::to_lowercase)
+            .filter(|word| word.chars().count() >= 4);
+        if words.into_iter().any(|word| covers(&folded, &word)) {
+            return Err(WeakPassword::Context);
+        }
+        Ok(())
+    }
+}
+
+/// Tells whether a word makes up more than a third of a text.
+fn covers(text: &str, word: &str) -> bool {
+    let found = text.matches(word).count() * word.chars().count();
+    found * 3 > text.chars().count()
+}
+
+/// One unit of up to four characters over and over, or a run along the
+/// alphabet, the digits or the keyboard.
+fn is_repetitive(text: &str) -> bool {
+    const RUNS: [&str; 5] = [
+        "abcdefghijklmnopqrstuvwxyz",
+        "01234567890",
+        "qwertyuiopasdfghjklzxcvbnm",
+        "qwertzuiopasdfghjklyxcvbnm",
+        "1qaz2wsx3edc4rfv",
+    ];
+    let chars: Vec<char> = text.chars().collect();
+    let periodic = (1..=4).any(|period| {
+        chars
+            .iter()
+            .zip(&chars[period.min(chars.len())..])
+            .all(|(a, b)| a == b)
+    });
+    let reversed: String = chars.iter().rev().collect();
+    periodic
+        || RUNS
+            .iter()
+            .any(|run| (run.repeat(12)).contains(text) || run.repeat(12).contains(&reversed))
+}
+
+/// Why a password may not be set.
+#[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
+#[non_exhaustive]
+pub enum WeakPassword {
+    /// Among the first that anybody tries.
+    #[error("this password is among the most common ones")]
+    Common,
+    /// Made of what is known about the account.
+    #[error("the password is made of your address or name, or the name of this service")]
+    Context,
+    /// Has a character that cannot be typed.
+    #[error("the password has a control character")]
+    ControlCharacter,
+    /// The same few characters over and over, or a run of neighbours.
+    #[error("the password repeats itself or follows the keyboard")]
+    Repetitive,
+    /// Too long to be a password.
+    #[error("the password has more than {max_chars} characters")]
+    TooLong {
+        /// The most characters.
+        max_chars: usize,
+    },
+    /// Too short.
+    #[error("the password has fewer than {min_chars} characters")]
+    TooShort {
+        /// The fewest characters.
+        min_chars: usize,
+    },
+}
+
+impl WeakPassword {
+    /// Returns the name that clients match on.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Common => "common",
+            Self::Context => "context",
+            Self::ControlCharacter => "control_character",
+            Self::Repetitive => "repetitive",
+            Self::TooLong { .. } => "too_long",
+            Self::TooShort { .. } => "too_short",
+        }
+    }
+}
+
+/// Stems that lead every list of leaked passwords; an ending does not help.
+const COMMON: &[&str] = &[
+    "password",
+    "passw0rd",
+    "p@ssword",
+    "p@ssw0rd",
+    "passwort",
+    "motdepasse",
+    "contraseña",
+    "letmein",
+    "iloveyou",
+    "welcome1",
+    "sunshine",
+    "princess",
+    "football",
+    "baseball",
+    "superman",
+    "trustno1",
+    "starwars",
+    "dragon123",
+    "monkey123",
+    "whatever",
+    "1q2w3e4r",
+    "1qaz2wsx",
+    "qwerty123",
+    "admin123",
+    "administrator",
+    "changeme",
+    "secret123",
+    "abc12345",
+    "12345678",
+    "123456789012345",
+    "correcthorsebatterystaple",
+];

@@ -1,0 +1,88 @@
+//! bcrypt itself, and the condensing in front of it.
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha256;
+use zeroize::Zeroizing;
+
+use super::error::PasswordTooLong;
+use crate::secret::Secret;
+
+/// What bcrypt reads of a key; it ignores the rest.
+pub(super) const BCRYPT_BYTES: usize = 72;
+
+/// The longest password that is accepted, in bytes of UTF-8.
+const MAX_BYTES: usize = 1024;
+
+/// A password as it was typed. Wiped on drop, never printed.
+///
+/// # Examples
+///
+/// ```
+/// use tower_rampart::password::Password;
+///
+/// let password = Password::new("correct horse battery staple").expect("short enough");
+/// assert_eq!(format!("{password:?}"), "Password([redacted])");
+/// assert!(Password::new("x".repeat(1_025)).is_err());
+/// ```
+pub struct Password(Secret);
+
+impl Password {
+    /// Takes over a password.
+    ///
+    /// # Errors
+    ///
+    /// [`PasswordTooLong`] over 1,024 bytes.
+    pub fn new(text: impl Into<String>) -> Result<Self, PasswordTooLong> {
+        let secret = Secret::new(text.into());
+        if secret.len() > MAX_BYTES {
+            Err(PasswordTooLong)
+        } else {
+            Ok(Self(secret))
+        }
+    }
+
+    pub(super) fn bytes(&self) -> &[u8] {
+        self.0.expose()
+    }
+
+    pub(super) fn text(&self) -> &str {
+        std::str::from_utf8(self.bytes()).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Password([redacted])")
+    }
+}
+
+/// Runs bcrypt over at most 72 bytes of a key. The last of its 24 bytes is
+/// dropped, as every implementation does.
+pub(super) fn bcrypt(cost: u8, salt: [u8; 16], key: &[u8]) -> [u8; 23] {
+    let mut terminated = Zeroizing::new([0_u8; BCRYPT_BYTES]);
+    let length = key.len().min(BCRYPT_BYTES);
+    terminated[..length].copy_from_slice(&key[..length]);
+    // The key ends with a NUL, unless it fills all 72 bytes.
+    let used = (length + 1).min(BCRYPT_BYTES);
+    let full = bcrypt::bcrypt(u32::from(cost), salt, &terminated[..used]);
+    let mut digest = [0_u8; 23];
+    digest.copy_from_slice(&full[..23]);
+    digest
+}
+
+/// Condenses a password of any length to 44 characters without NUL, under a
+/// key that is different in each row: hashes stolen elsewhere cannot be tried
+/// against it in place of passwords.
+///
+/// The key is the salt as written, 22 ASCII characters, as in passlib's
+/// `bcrypt_sha256` version 2.
+pub(super) fn salted_hmac(salt: &str, password: &[u8]) -> Zeroizing<String> {
+    let mut mac =
+        Hmac::<Sha256>::new_from_slice(salt.as_bytes()).expect("HMAC takes keys of any length");
+    mac.update(password);
+    Zeroizing::new(STANDARD.encode(mac.finalize().into_bytes()))
+}
