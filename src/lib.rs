@@ -25,4 +25,6 @@ pub mod security_headers;
 #[cfg(feature = "session")]
 pub mod session;
 mod trace;
+#[cfg(feature = "upload")]
+pub mod upload;
 mod wire;

@@ -1,0 +1,166 @@
+//! The settings of [`UploadLayer`].
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::error::{ConfigError, Problem};
+use super::layer::UploadLayer;
+use super::rules::{Content, Field, FieldRule, FileRule, Rules, TextRule};
+use crate::config::Problems;
+
+/// Collects the settings of an [`UploadLayer`].
+#[derive(Debug)]
+#[must_use]
+pub struct UploadLayerBuilder {
+    rules: Rules,
+    max_total_bytes: Option<u64>,
+}
+
+/// What boundaries, headers and small fields add to the files of a form.
+const FORM_OVERHEAD: u64 = 64 * 1024;
+
+impl UploadLayerBuilder {
+    pub(super) fn new(content: Content) -> Self {
+        let rules = Rules {
+            content,
+            max_total_bytes: 0,
+            max_parts: 64,
+            idle: Duration::from_secs(30),
+            require_length: false,
+        };
+        Self {
+            rules,
+            max_total_bytes: None,
+        }
+    }
+
+    /// Adds a file field.
+    pub fn file(self, name: impl Into<String>, rule: FileRule) -> Self {
+        self.field(name.into(), FieldRule::File(rule))
+    }
+
+    /// Adds a text field.
+    pub fn text(self, name: impl Into<String>, rule: TextRule) -> Self {
+        self.field(name.into(), FieldRule::Text(rule))
+    }
+
+    fn field(mut self, name: String, rule: FieldRule) -> Self {
+        if let Content::Multipart(fields) = &mut self.rules.content {
+            fields.push(Field { name, rule });
+        }
+        self
+    }
+
+    /// Sets the size of the whole body, in bytes; by default what the fields
+    /// may hold together, and 64 KiB for what is between them.
+    pub fn max_total_bytes(mut self, bytes: u64) -> Self {
+        self.max_total_bytes = Some(bytes);
+        self
+    }
+
+    /// Sets how many parts a form may have; 64 by default.
+    pub fn max_parts(mut self, parts: u32) -> Self {
+        self.rules.max_parts = parts;
+        self
+    }
+
+    /// Sets how long a client may be silent; 30 s by default. Time in which
+    /// the handler does not read is not counted.
+    pub fn idle(mut self, idle: Duration) -> Self {
+        self.rules.idle = idle;
+        self
+    }
+
+    /// Refuses bodies without a declared length with 411.
+    pub fn require_length(mut self) -> Self {
+        self.rules.require_length = true;
+        self
+    }
+
+    /// Checks the settings.
+    ///
+    /// # Errors
+    ///
+    /// Every [`Problem`] found.
+    pub fn build(self) -> Result<UploadLayer, ConfigError> {
+        let mut rules = self.rules;
+        let mut problems = Vec::new();
+        rules.max_total_bytes = self
+            .max_total_bytes
+            .unwrap_or_else(|| default_total(&rules.content));
+        for (setting, zero) in [
+            ("max_total_bytes", rules.max_total_bytes == 0),
+            ("max_parts", rules.max_parts == 0),
+            ("idle", rules.idle.is_zero()),
+        ] {
+            if zero {
+                problems.push(Problem::Zero {
+                    field: setting.to_owned(),
+                });
+            }
+        }
+        match &rules.content {
+            Content::Raw(rule) => check_rule(
+                "body",
+                &FieldRule::File(rule.clone()),
+                &rules,
+                &mut problems,
+            ),
+            Content::Multipart(fields) => check_fields(fields, &rules, &mut problems),
+        }
+        Problems::check(problems, || UploadLayer::from_rules(Arc::new(rules)))
+    }
+}
+
+fn default_total(content: &Content) -> u64 {
+    match content {
+        Content::Raw(rule) => rule.max_bytes,
+        Content::Multipart(fields) => {
+            fields
+                .iter()
+                .fold(FORM_OVERHEAD, |total, Field { rule, .. }| {
+                    total.saturating_add(rule.max_bytes().saturating_mul(rule.max_count().into()))
+                })
+        }
+    }
+}
+
+fn check_fields(fields: &[Field], rules: &Rules, problems: &mut Vec<Problem>) {
+    if fields.is_empty() {
+        problems.push(Problem::NoFields);
+    }
+    for (index, Field { name, rule }) in fields.iter().enumerate() {
+        if fields[..index].iter().any(|earlier| earlier.name == *name) {
+            problems.push(Problem::DuplicateField {
+                field: name.clone(),
+            });
+        }
+        let illegal = |c: char| c.is_control() || c == '"' || c == '\\';
+        if name.is_empty() || name.len() > 100 || name.contains(illegal) {
+            problems.push(Problem::FieldName {
+                field: name.clone(),
+            });
+        }
+        check_rule(name, rule, rules, problems);
+    }
+}
+
+fn check_rule(field: &str, rule: &FieldRule, rules: &Rules, problems: &mut Vec<Problem>) {
+    let field = field.to_owned();
+    if rule.max_bytes() == 0 || rule.max_count() == 0 {
+        problems.push(Problem::Zero {
+            field: field.clone(),
+        });
+    }
+    if rule.max_bytes() > rules.max_total_bytes {
+        let (max_bytes, max_total_bytes) = (rule.max_bytes(), rules.max_total_bytes);
+        problems.push(Problem::PartAboveTotal {
+            field: field.clone(),
+            max_bytes,
+            max_total_bytes,
+        });
+    }
+    if matches!(rule, FieldRule::File(rule) if rule.kinds.is_empty()) {
+        problems.push(Problem::NoKinds { field });
+    }
+}

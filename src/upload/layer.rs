@@ -1,0 +1,111 @@
+//! The layer, which changes the request's body and so cannot be a
+//! [`Policy`](crate::gate::Policy).
+
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use super::body::UploadBody;
+use super::builder::UploadLayerBuilder;
+use super::future::{UploadFuture, essentials};
+use super::head::inspector;
+use super::rules::{Content, FileRule, Rules};
+use super::shared::{Refused, Shared};
+use crate::gate::GateBody;
+
+/// Guards the uploads of a route. Needs a Tokio runtime with its timer on.
+///
+/// See the [module docs](crate::upload) for an example.
+#[derive(Clone, Debug)]
+pub struct UploadLayer(Arc<Rules>);
+
+impl UploadLayer {
+    /// Starts a layer for `multipart/form-data` with named fields.
+    pub fn multipart() -> UploadLayerBuilder {
+        UploadLayerBuilder::new(Content::Multipart(Vec::new()))
+    }
+
+    /// Starts a layer for bodies that are one file.
+    pub fn raw(rule: FileRule) -> UploadLayerBuilder {
+        UploadLayerBuilder::new(Content::Raw(rule))
+    }
+
+    pub(super) fn from_rules(rules: Arc<Rules>) -> Self {
+        Self(rules)
+    }
+}
+
+impl<S> Layer<S> for UploadLayer {
+    type Service = Upload<S>;
+
+    fn layer(&self, inner: S) -> Upload<S> {
+        Upload {
+            inner,
+            rules: self.0.clone(),
+        }
+    }
+}
+
+/// Guards the uploads to a service.
+#[derive(Clone)]
+pub struct Upload<S> {
+    inner: S,
+    rules: Arc<Rules>,
+}
+
+impl<S> fmt::Debug for Upload<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Upload")
+            .field("rules", &self.rules)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<S, B, ResBody> Service<Request<B>> for Upload<S>
+where
+    S: Service<Request<UploadBody<B>>, Response = Response<ResBody>> + Clone,
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    type Response = Response<GateBody<ResBody>>;
+    type Error = S::Error;
+    type Future = UploadFuture<S::Future, B>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let (head, body) = request.into_parts();
+        let inspector = match inspector(&self.rules, &head, &body.size_hint()) {
+            Ok(inspector) => inspector,
+            Err(violation) => {
+                // As in `Gate`: gives back what `poll_ready` reserved.
+                let fresh = self.inner.clone();
+                drop(std::mem::replace(&mut self.inner, fresh));
+                let refused = Refused {
+                    violation,
+                    rest: Some(Box::pin(body)),
+                };
+                return UploadFuture::refused(refused, &head, &self.rules);
+            }
+        };
+        let shared = Arc::new(Shared::new());
+        let kept = essentials(&head);
+        let body = match inspector {
+            Some(inspector) => {
+                UploadBody::guarded(body, inspector, shared.clone(), self.rules.idle)
+            }
+            None => UploadBody::untouched(body),
+        };
+        let future = self.inner.call(Request::from_parts(head, body));
+        UploadFuture::running(future, shared, kept, self.rules.clone())
+    }
+}

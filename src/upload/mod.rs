@@ -1,0 +1,76 @@
+//! Size and media type of uploads, enforced while the bytes stream.
+//!
+//! Stops bodies that are too large, files of another type than they claim
+//! (declared type, first bytes and extension must agree), multipart bodies that
+//! two parsers would read differently, names that file systems read
+//! differently, and fields that the route does not know. Nothing is buffered
+//! but a part's headers and first bytes; the handler keeps its own parser and
+//! sees no byte of what is refused. On a violation the handler's future is
+//! dropped and the layer answers itself: 413 for sizes and counts, 415 for
+//! types, 422 for names and fields, 400 for syntax, 408 for silence.
+//!
+//! # What it does not stop
+//!
+//! A file that is what it claims and harmful all the same: first bytes are no
+//! virus scan, and a picture may carry a script in its comments. Serve uploads
+//! with `nosniff`, a sandboxing policy and `Content-Disposition`.
+//!
+//! # Examples
+//!
+//! ```
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use bytes::Bytes;
+//! use http::{Request, Response, StatusCode};
+//! use http_body_util::{BodyExt, Full};
+//! use tower::{Layer, ServiceExt, service_fn};
+//! use tower_rampart::upload::{FileRule, Kind, UploadBody, UploadLayer};
+//!
+//! let rule = FileRule::kinds([Kind::Png]).max_bytes(1024);
+//! let service = UploadLayer::raw(rule).build()?.layer(service_fn(|request: Request<UploadBody<Full<Bytes>>>| async {
+//!     let bytes = request.into_body().collect().await.map_err(std::io::Error::other)?.to_bytes();
+//!     Ok::<_, std::io::Error>(Response::new(Full::new(bytes)))
+//! }));
+//! let put = |body: &'static [u8]| {
+//!     Request::put("/avatar").header("content-type", "image/png").body(Full::new(Bytes::from_static(body)))
+//! };
+//! let picture = service.clone().oneshot(put(b"\x89PNG\r\n\x1a\n and so on")?).await?;
+//! assert_eq!(picture.status(), StatusCode::OK);
+//! let page = service.oneshot(put(b"<html><script>")?).await?;
+//! assert_eq!(page.status(), StatusCode::UNSUPPORTED_MEDIA_TYPE);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What each setting costs
+//!
+//! Limits cost nothing. A refused upload is read on for at most 32 MiB and
+//! 5 s, so that a client that writes before it reads still gets its answer.
+
+mod body;
+mod builder;
+mod content_disposition;
+mod drain;
+mod error;
+mod filename;
+mod future;
+mod head;
+mod inspector;
+mod kind;
+mod layer;
+mod multipart;
+mod part;
+mod rules;
+mod shared;
+mod violation;
+
+pub use body::{UploadBody, UploadBodyError};
+pub use builder::UploadLayerBuilder;
+pub use error::{ConfigError, Problem};
+pub use future::UploadFuture;
+pub use kind::Kind;
+pub use layer::{Upload, UploadLayer};
+pub use rules::{FileRule, TextRule};
+
+#[cfg(test)]
+mod tests;

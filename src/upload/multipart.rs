@@ -1,0 +1,371 @@
+//! A push scanner for `multipart/form-data` (RFC 7578, RFC 2046 §5.1.1).
+//!
+//! Accepts only what all parsers read alike: the body begins with the
+//! boundary, lines end with CRLF, nothing stands before the first or after the
+//! last part, and a boundary behind a bare CR or LF is an error. Bytes come out
+//! unchanged, a part's headers and first bytes only once they are judged, the
+//! last delimiter only once the body has ended. The verdict does not depend on
+//! how the bytes are cut into chunks.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use bytes::{Buf as _, Bytes};
+use memchr::memmem;
+
+use super::kind::SNIFF_BYTES;
+use super::part::Part;
+use super::rules::{Content, Field, FieldRule, Rules};
+use super::violation::Violation;
+
+/// The most bytes of headers a part may have.
+const MAX_HEADER_BYTES: usize = 4 * 1024;
+
+/// The state of the scan.
+#[derive(Debug)]
+pub(super) struct Multipart {
+    rules: Arc<Rules>,
+    /// Finds `--boundary`.
+    finder: memmem::Finder<'static>,
+    state: State,
+    /// Bytes that are not judged yet: a delimiter, headers, a file's start.
+    held: Vec<u8>,
+    /// The end of the last chunk, if a delimiter may begin there.
+    carry: Bytes,
+    /// The two content bytes before `carry`.
+    before: [u8; 2],
+    parts: u32,
+    /// How often each field occurred.
+    counts: Vec<u32>,
+}
+
+#[derive(Debug)]
+enum State {
+    /// Before the first boundary.
+    Start,
+    /// A boundary was read; its line goes on.
+    Delimiter { from: usize },
+    /// In the header block, which begins at `from` in `held`.
+    Headers { from: usize },
+    /// In a part's content. `start` is where an unjudged file begins in `held`.
+    Content {
+        part: Part,
+        bytes: u64,
+        start: Option<usize>,
+    },
+    /// After the last boundary.
+    End { from: usize },
+}
+
+impl Multipart {
+    pub(super) fn new(rules: Arc<Rules>, boundary: &str) -> Self {
+        let needle = format!("--{boundary}");
+        let mut multipart = Self {
+            finder: memmem::Finder::new(needle.as_bytes()).into_owned(),
+            state: State::Start,
+            held: Vec::new(),
+            carry: Bytes::new(),
+            before: [0; 2],
+            parts: 0,
+            counts: Vec::new(),
+            rules,
+        };
+        multipart.counts = vec![0; multipart.fields().len()];
+        multipart
+    }
+
+    fn fields(&self) -> &[Field] {
+        match &self.rules.content {
+            Content::Multipart(fields) => fields,
+            Content::Raw(_) => &[],
+        }
+    }
+
+    /// Takes a chunk and puts what is accepted into `out`.
+    pub(super) fn push(
+        &mut self,
+        chunk: Bytes,
+        out: &mut VecDeque<Bytes>,
+    ) -> Result<(), Violation> {
+        let carry = std::mem::take(&mut self.carry);
+        let mut input = if carry.is_empty() {
+            chunk
+        } else {
+            [carry, chunk].concat().into()
+        };
+        while !input.is_empty() {
+            match self.state {
+                State::Start => self.start(&mut input)?,
+                State::Delimiter { from } => self.delimiter(from, &mut input)?,
+                State::Headers { from } => self.headers(from, &mut input, out)?,
+                State::Content { .. } => self.content(&mut input, out)?,
+                State::End { from } => {
+                    self.held.extend_from_slice(&input);
+                    input.clear();
+                    if !b"\r\n".starts_with(&self.held[from..]) {
+                        return Err(malformed("the body goes on after its last part"));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends the body and releases its last delimiter.
+    pub(super) fn finish(&mut self, out: &mut VecDeque<Bytes>) -> Result<(), Violation> {
+        match self.state {
+            State::End { from } if self.held.len() != from + 1 => {
+                self.release(out);
+                Ok(())
+            }
+            _ => Err(malformed("the body ends before its last boundary")),
+        }
+    }
+
+    fn start(&mut self, input: &mut Bytes) -> Result<(), Violation> {
+        let needle = self.finder.needle();
+        let wanted = needle.len() - self.held.len();
+        self.held
+            .extend_from_slice(&input.split_to(wanted.min(input.len())));
+        if !needle.starts_with(&self.held) {
+            return Err(malformed("the body does not begin with its boundary"));
+        }
+        if self.held.len() == needle.len() {
+            self.state = State::Delimiter {
+                from: self.held.len(),
+            };
+        }
+        Ok(())
+    }
+
+    fn delimiter(&mut self, from: usize, input: &mut Bytes) -> Result<(), Violation> {
+        self.held.push(input.get_u8());
+        match &self.held[from..] {
+            b"\r" | b"-" => {}
+            b"\r\n" => {
+                self.parts += 1;
+                if self.parts > self.rules.max_parts {
+                    return Err(Violation::TooManyParts {
+                        limit: self.rules.max_parts.into(),
+                    });
+                }
+                self.state = State::Headers {
+                    from: self.held.len(),
+                };
+            }
+            b"--" => {
+                let missing = self
+                    .fields()
+                    .iter()
+                    .zip(&self.counts)
+                    .find(|(field, count)| field.rule.required() && **count == 0);
+                if let Some((field, _)) = missing {
+                    return Err(Violation::MissingField {
+                        field: field.name.clone(),
+                    });
+                }
+                self.state = State::End {
+                    from: self.held.len(),
+                };
+            }
+            // RFC 2046 §5.1.1: a line that begins like a boundary is one, so
+            // the content cannot go on here.
+            _ => return Err(malformed("a boundary is followed by text")),
+        }
+        Ok(())
+    }
+
+    fn headers(
+        &mut self,
+        from: usize,
+        input: &mut Bytes,
+        out: &mut VecDeque<Bytes>,
+    ) -> Result<(), Violation> {
+        const END: &[u8] = b"\r\n\r\n";
+        let seen = self.held.len();
+        let room = (from + MAX_HEADER_BYTES + END.len()).saturating_sub(seen);
+        self.held.extend_from_slice(&input[..room.min(input.len())]);
+        if self.held[from..].starts_with(b"\r\n") {
+            return Err(malformed("a part has no headers"));
+        }
+        // Only new bytes are looked at, and the three before them.
+        let search = seen.saturating_sub(END.len() - 1).max(from);
+        let Some(end) = memmem::find(&self.held[search..], END).map(|index| search + index) else {
+            input.advance(self.held.len() - seen);
+            if self.held.len() - from >= MAX_HEADER_BYTES + END.len() {
+                return Err(Violation::PartHeaders {
+                    part: self.parts - 1,
+                    limit: MAX_HEADER_BYTES as u64,
+                });
+            }
+            return Ok(());
+        };
+        self.held.truncate(end + END.len());
+        input.advance(self.held.len() - seen);
+        let part = Part::parse(self.parts - 1, &self.held[from..end], self.fields())?;
+        let Field { name, rule } = &self.fields()[part.field];
+        let (limit, is_file) = (rule.max_count(), matches!(rule, FieldRule::File(_)));
+        if self.counts[part.field] >= limit {
+            return Err(Violation::TooManyFiles {
+                field: name.clone(),
+                limit: limit.into(),
+            });
+        }
+        self.counts[part.field] += 1;
+        let start = is_file.then_some(self.held.len());
+        if !is_file {
+            self.release(out);
+        }
+        // An empty part needs a CRLF of its own before the boundary; the one
+        // that ends the headers does not count.
+        self.before = *b"\n\n";
+        self.state = State::Content {
+            part,
+            bytes: 0,
+            start,
+        };
+        Ok(())
+    }
+
+    fn content(&mut self, input: &mut Bytes, out: &mut VecDeque<Bytes>) -> Result<(), Violation> {
+        let mut from = 0;
+        while let Some(hit) = self.finder.find(&input[from..]).map(|index| from + index) {
+            let preceding = match hit {
+                0 => self.before,
+                1 => [self.before[1], input[0]],
+                _ => [input[hit - 2], input[hit - 1]],
+            };
+            match preceding {
+                [b'\r', b'\n'] if hit >= 2 => {
+                    self.accept(input.split_to(hit - 2), out)?;
+                    self.end_part(out)?;
+                    let delimiter = input.split_to(2 + self.finder.needle().len());
+                    self.held.extend_from_slice(&delimiter);
+                    self.state = State::Delimiter {
+                        from: self.held.len(),
+                    };
+                    return Ok(());
+                }
+                [_, b'\r' | b'\n'] => {
+                    self.accept(input.split_to(hit), out)?;
+                    return Err(malformed("a boundary does not follow a line end"));
+                }
+                _ => from = hit + 1,
+            }
+        }
+        let kept = possible_delimiter(input, self.finder.needle());
+        self.accept(input.split_to(input.len() - kept), out)?;
+        // A copy, so that a few bytes do not keep the whole chunk alive.
+        self.carry = Bytes::copy_from_slice(input);
+        input.clear();
+        Ok(())
+    }
+
+    /// Counts content bytes, judges a file by its first ones, and lets them out.
+    fn accept(&mut self, mut content: Bytes, out: &mut VecDeque<Bytes>) -> Result<(), Violation> {
+        match content[..] {
+            [.., a, b] => self.before = [a, b],
+            [b] => self.before = [self.before[1], b],
+            [] => return Ok(()),
+        }
+        if let State::Content {
+            start: Some(start), ..
+        } = self.state
+        {
+            let wanted = (start + SNIFF_BYTES - self.held.len()).min(content.len());
+            let first = content.split_to(wanted);
+            self.count(first.len())?;
+            self.held.extend_from_slice(&first);
+            if self.held.len() - start == SNIFF_BYTES {
+                self.judge(start, out)?;
+            }
+        }
+        self.count(content.len())?;
+        if !content.is_empty() {
+            out.push_back(content);
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, more: usize) -> Result<(), Violation> {
+        let rules = self.rules.clone();
+        let State::Content { part, bytes, .. } = &mut self.state else {
+            return Ok(());
+        };
+        let Content::Multipart(fields) = &rules.content else {
+            return Ok(());
+        };
+        let Field { name, rule } = &fields[part.field];
+        *bytes += more as u64;
+        if *bytes > rule.max_bytes() {
+            return Err(Violation::PartTooLarge {
+                part: part.index,
+                field: Some(name.clone()),
+                limit: rule.max_bytes(),
+            });
+        }
+        Ok(())
+    }
+
+    /// Judges a file whose first bytes are in `held` from `at` on.
+    fn judge(&mut self, at: usize, out: &mut VecDeque<Bytes>) -> Result<(), Violation> {
+        let rules = self.rules.clone();
+        let State::Content { part, start, .. } = &mut self.state else {
+            return Ok(());
+        };
+        *start = None;
+        if let Content::Multipart(fields) = &rules.content
+            && let FieldRule::File(rule) = &fields[part.field].rule
+        {
+            part.judge(rule, &self.held[at..])?;
+        }
+        self.release(out);
+        Ok(())
+    }
+
+    fn end_part(&mut self, out: &mut VecDeque<Bytes>) -> Result<(), Violation> {
+        let State::Content {
+            part,
+            bytes,
+            start: Some(start),
+        } = &self.state
+        else {
+            return Ok(());
+        };
+        let (field, start) = (part.field, *start);
+        if part.is_unchosen_file() && *bytes == 0 {
+            self.counts[field] -= 1;
+            self.release(out);
+            return Ok(());
+        }
+        self.judge(start, out)
+    }
+
+    fn release(&mut self, out: &mut VecDeque<Bytes>) {
+        if !self.held.is_empty() {
+            out.push_back(std::mem::take(&mut self.held).into());
+        }
+    }
+}
+
+/// Returns how many bytes at the end may belong to a delimiter that the next
+/// chunk completes: a proper prefix of the needle with the line end before it.
+fn possible_delimiter(input: &[u8], needle: &[u8]) -> usize {
+    let longest = (needle.len() + 1).min(input.len());
+    let fits = |tail: &[u8]| {
+        let rest = tail
+            .strip_prefix(b"\r\n")
+            .or_else(|| tail.strip_prefix(b"\r"))
+            .or_else(|| tail.strip_prefix(b"\n"));
+        let rest = rest.unwrap_or(tail);
+        rest.len() < needle.len() && needle.starts_with(rest)
+    };
+    (1..=longest)
+        .rev()
+        .find(|length| fits(&input[input.len() - length..]))
+        .unwrap_or(0)
+}
+
+fn malformed(reason: &'static str) -> Violation {
+    Violation::Malformed { reason }
+}

@@ -1,0 +1,164 @@
+//! The headers of one part, and what they promise.
+
+use super::content_disposition;
+use super::filename;
+use super::kind::Kind;
+use super::rules::{Field, FieldRule, FileRule};
+use super::violation::Violation;
+use crate::wire::media_type::{MediaType, is_token};
+
+/// The most headers a part may have.
+const MAX_HEADERS: usize = 8;
+
+/// An accepted part, whose content is still to come.
+#[derive(Debug)]
+pub(super) struct Part {
+    /// Position in the form, from 0.
+    pub(super) index: u32,
+    /// Position of the field's rule.
+    pub(super) field: usize,
+    declared: Option<String>,
+    filename: Option<String>,
+}
+
+impl Part {
+    /// Reads a header block, without the empty line that ends it.
+    pub(super) fn parse(index: u32, block: &[u8], fields: &[Field]) -> Result<Self, Violation> {
+        let malformed = |reason| Violation::Malformed { reason };
+        let block =
+            std::str::from_utf8(block).map_err(|_| malformed("a part's headers are not UTF-8"))?;
+        let (mut disposition, mut declared) = (None, None);
+        for (count, line) in block.split("\r\n").enumerate() {
+            if count == MAX_HEADERS {
+                return Err(Violation::PartHeaders {
+                    part: index,
+                    limit: MAX_HEADERS as u64,
+                });
+            }
+            let (name, value) = line
+                .split_once(':')
+                .ok_or(malformed("a part has a header without colon"))?;
+            let value = value.trim_matches([' ', '\t']);
+            if !is_token(name) || value.chars().any(|c| c.is_control() && c != '\t') {
+                return Err(malformed("a part has a header with an illegal character"));
+            }
+            let repeated = match name.to_ascii_lowercase().as_str() {
+                "content-disposition" => disposition.replace(value).is_some(),
+                "content-type" => declared.replace(value).is_some(),
+                "content-transfer-encoding" => {
+                    let identity = ["7bit", "8bit", "binary"]
+                        .iter()
+                        .any(|known| value.eq_ignore_ascii_case(known));
+                    if !identity {
+                        return Err(Violation::PartType {
+                            part: index,
+                            reason: "a part is encoded for transfer",
+                        });
+                    }
+                    false
+                }
+                _ => false,
+            };
+            if repeated {
+                return Err(malformed("a part repeats a header"));
+            }
+        }
+        let disposition = disposition.ok_or(malformed("a part has no content disposition"))?;
+        let disposition = content_disposition::parse(disposition).map_err(malformed)?;
+        let known = fields
+            .iter()
+            .position(|field| field.name == disposition.name);
+        let field = known.ok_or(Violation::UnknownField { part: index })?;
+        let is_file = matches!(fields[field].rule, FieldRule::File(_));
+        if is_file != disposition.filename.is_some() {
+            return Err(Violation::WrongFieldKind {
+                part: index,
+                field: fields[field].name.clone(),
+            });
+        }
+        let declared = declared_type(index, declared, is_file)?;
+        let filename = disposition.filename.map(str::to_owned);
+        if let Some(reason) = filename.as_deref().and_then(filename::fault) {
+            return Err(Violation::Filename {
+                part: index,
+                reason,
+            });
+        }
+        Ok(Self {
+            index,
+            field,
+            declared,
+            filename,
+        })
+    }
+
+    /// Tells whether a browser sent the part for a file that was not chosen.
+    pub(super) fn is_unchosen_file(&self) -> bool {
+        self.filename.as_deref() == Some("")
+    }
+
+    /// Judges a file by its first bytes, against what the headers say.
+    pub(super) fn judge(&self, rule: &FileRule, start: &[u8]) -> Result<(), Violation> {
+        let mismatch = |reason| Violation::PartType {
+            part: self.index,
+            reason,
+        };
+        let name = self.filename.as_deref().unwrap_or_default();
+        if name.is_empty() {
+            return Err(Violation::Filename {
+                part: self.index,
+                reason: "the file has no name",
+            });
+        }
+        let kind = accepted_kind(rule, start)
+            .ok_or(mismatch("the content is no accepted kind of file"))?;
+        if self
+            .declared
+            .as_deref()
+            .is_some_and(|declared| !kind.is_declared_as(declared))
+        {
+            return Err(mismatch("the declared type and the content do not agree"));
+        }
+        if filename::extension(name).is_some_and(|extension| !kind.has_extension(extension)) {
+            return Err(mismatch("the extension and the content do not agree"));
+        }
+        Ok(())
+    }
+}
+
+/// Tells the kind of a file, if the rule accepts it.
+pub(super) fn accepted_kind(rule: &FileRule, start: &[u8]) -> Option<Kind> {
+    Kind::sniff(start).filter(|kind| rule.kinds.contains(kind))
+}
+
+/// Reads the declared type of a part; `None` leaves it to the content.
+fn declared_type(
+    index: u32,
+    declared: Option<&str>,
+    is_file: bool,
+) -> Result<Option<String>, Violation> {
+    let Some(text) = declared else {
+        return Ok(None);
+    };
+    let unsupported = |reason| Violation::PartType {
+        part: index,
+        reason,
+    };
+    let media_type = MediaType::parse(text).ok_or(Violation::Malformed {
+        reason: "a part's type is no media type",
+    })?;
+    if is_file {
+        let unknown = media_type.essence == "application/octet-stream";
+        return Ok((!unknown).then_some(media_type.essence));
+    }
+    let utf8 = |(name, value): &(String, String)| {
+        name == "charset"
+            && ["utf-8", "us-ascii"]
+                .iter()
+                .any(|known| value.eq_ignore_ascii_case(known))
+    };
+    if media_type.essence != "text/plain" || !media_type.parameters.iter().all(utf8) {
+        return Err(unsupported("a text field is not plain UTF-8 text"));
+    }
+    Ok(None)
+}
