@@ -1,6 +1,40 @@
 //! Tower layers that secure an HTTP service, and a password-hashing module.
+//!
+//! Take one layer, or take [`Rampart`](stack::Rampart), which holds them all in
+//! the one right order. Each layer is a [`Policy`](gate::Policy): a plain
+//! decision over the head of a request, applied by one generic service.
+//!
+//! | layer | stops | answers | feature |
+//! | --- | --- | --- | --- |
+//! | [`JwtLayer`](jwt::JwtLayer) | forged, expired, misdirected tokens | 401, 403, 400 | `jwt` |
+//! | [`SessionLayer`](session::SessionLayer) | stolen refresh tokens used twice | 401, 503 | `session` |
+//! | [`RateLimitLayer`](rate_limit::RateLimitLayer) | brute force, abuse | 429 | `rate-limit` |
+//! | [`CorsLayer`](cors::CorsLayer) | foreign pages reading answers | 204, 403 to preflights | `cors` |
+//! | [`CsrfLayer`](csrf::CsrfLayer) | foreign pages acting for users | 403 | `csrf` |
+//! | [`SecurityHeadersLayer`](security_headers::SecurityHeadersLayer) | sniffing, framing, leaks | – | `security-headers` |
+//! | [`UploadLayer`](upload::UploadLayer) | files too large, or not what they claim | 413, 415, 422, 400, 408 | `upload` |
+//! | [`LoginHasher`](password::LoginHasher) | cut passwords, stalled servers | – | `password` |
+//!
+//! # Features
+//!
+//! All of the above, with `aws-lc-rs` for signatures, are on by default.
+//! `axum` adds extractors, `sqlite` a session store, `tracing` events,
+//! `test-util` a clock to move by hand. A feature adds items and changes no
+//! default.
+//!
+//! # Where is the thing that …
+//!
+//! - decides? In `check.rs`, `rules.rs` or `rotation.rs` of a layer: plain
+//!   functions, without clock reads, logging or `async`.
+//! - talks to Tower? [`gate`], for every layer but [`upload`], which changes the
+//!   request's body.
+//! - reads bytes? `wire`, and `upload::multipart`.
+//! - refuses? [`rejection`], in one place.
+//! - do layers meet? [`identity`]: no layer imports another.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(feature = "axum")]
+pub mod axum;
 pub mod clock;
 pub mod config;
 pub mod context;
@@ -24,6 +58,14 @@ pub mod secret;
 pub mod security_headers;
 #[cfg(feature = "session")]
 pub mod session;
+#[cfg(all(
+    feature = "cors",
+    feature = "csrf",
+    feature = "rate-limit",
+    feature = "security-headers",
+    feature = "session"
+))]
+pub mod stack;
 mod trace;
 #[cfg(feature = "upload")]
 pub mod upload;

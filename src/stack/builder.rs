@@ -1,0 +1,97 @@
+//! The slots of [`Rampart`].
+
+use super::error::{ConfigError, Problem};
+use super::layer::Rampart;
+use crate::config::Problems;
+use crate::context::ContextLayer;
+use crate::cors::CorsLayer;
+use crate::csrf::CsrfLayer;
+use crate::jwt::JwtLayer;
+use crate::rate_limit::RateLimitLayer;
+use crate::security_headers::SecurityHeadersLayer;
+use crate::session::SessionLayer;
+
+/// Collects the layers of a [`Rampart`], in any order.
+#[derive(Debug, Default)]
+#[must_use]
+pub struct RampartBuilder {
+    slots: Rampart,
+}
+
+impl RampartBuilder {
+    /// Fills the slot that names requests and finds client addresses.
+    pub fn context(mut self, layer: ContextLayer) -> Self {
+        self.slots.context = Some(layer);
+        self
+    }
+
+    /// Fills the slot of the response headers.
+    pub fn security_headers(mut self, layer: SecurityHeadersLayer) -> Self {
+        self.slots.security_headers = Some(layer);
+        self
+    }
+
+    /// Fills the slot of cross-origin resource sharing.
+    pub fn cors(mut self, layer: CorsLayer) -> Self {
+        self.slots.cors = Some(layer);
+        self
+    }
+
+    /// Fills the slot of the limit by address, before anything costly.
+    pub fn rate_limit(mut self, layer: RateLimitLayer) -> Self {
+        self.slots.rate_limit = Some(layer);
+        self
+    }
+
+    /// Fills the slot of the check for cross-site requests.
+    pub fn csrf(mut self, layer: CsrfLayer) -> Self {
+        self.slots.csrf = Some(layer);
+        self
+    }
+
+    /// Fills the slot that renews tokens in cookies.
+    pub fn session(mut self, layer: SessionLayer) -> Self {
+        self.slots.session = Some(layer);
+        self
+    }
+
+    /// Fills the slot that verifies tokens.
+    pub fn jwt(mut self, layer: JwtLayer) -> Self {
+        self.slots.jwt = Some(layer);
+        self
+    }
+
+    /// Fills the slot of the limit by subject, once the subject is known.
+    pub fn rate_limit_subject(mut self, layer: RateLimitLayer) -> Self {
+        self.slots.rate_limit_subject = Some(layer);
+        self
+    }
+
+    /// Checks the combination.
+    ///
+    /// # Errors
+    ///
+    /// Every [`Problem`] found.
+    pub fn build(self) -> Result<Rampart, ConfigError> {
+        let slots = self.slots;
+        let mut problems = Vec::new();
+        let cookies =
+            slots.session.is_some() || slots.jwt.as_ref().is_some_and(JwtLayer::reads_cookies);
+        if cookies && slots.csrf.is_none() {
+            problems.push(Problem::CookiesWithoutCsrf);
+        }
+        if slots.session.is_some() && slots.jwt.is_none() {
+            problems.push(Problem::SessionWithoutJwt);
+        }
+        let by_subject = |limit: &Option<RateLimitLayer>| {
+            limit.as_ref().is_some_and(RateLimitLayer::counts_subjects)
+        };
+        if by_subject(&slots.rate_limit) {
+            problems.push(Problem::SubjectBeforeJwt);
+        }
+        if by_subject(&slots.rate_limit_subject) && slots.jwt.is_none() {
+            problems.push(Problem::SubjectWithoutJwt);
+        }
+        Problems::check(problems, || slots)
+    }
+}

@@ -1,0 +1,30 @@
+//! What only the whole stack can see.
+
+use thiserror::Error;
+
+use crate::config::Problems;
+
+/// All problems of a [`Rampart`](super::Rampart).
+pub type ConfigError = Problems<Problem>;
+
+/// A combination of layers that cannot be safe.
+#[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
+#[non_exhaustive]
+pub enum Problem {
+    /// Browsers attach cookies to requests of any page.
+    #[error("tokens in cookies need protection against cross-site requests; add .csrf(..)")]
+    CookiesWithoutCsrf,
+    /// Refreshed tokens that nobody verifies.
+    #[error(
+        "a session layer without a JWT layer refreshes tokens that nobody verifies; add .jwt(..)"
+    )]
+    SessionWithoutJwt,
+    /// Before authentication there is no subject.
+    #[error(
+        "the limit by address is decided before anybody is known; give the one by subject to .rate_limit_subject(..)"
+    )]
+    SubjectBeforeJwt,
+    /// Without authentication there is no subject.
+    #[error("a limit by subject needs a JWT layer to know the subject; add .jwt(..)")]
+    SubjectWithoutJwt,
+}
