@@ -84,7 +84,7 @@ impl PasswordPolicy {
             return Err(WeakPassword::ControlCharacter);
         }
         let folded = zeroize::Zeroizing::new(text.to_lowercase());
-        if COMMON.iter().any(|common| covers(&folded, common)) {
+        if COMMON.iter().any(|common| covers(&folded, common, 2)) {
             return Err(WeakPassword::Common);
         }
         if is_repetitive(&folded) {
@@ -96,17 +96,17 @@ impl PasswordPolicy {
         let words = words
             .map(str::to_lowercase)
             .filter(|word| word.chars().count() >= 4);
-        if words.into_iter().any(|word| covers(&folded, &word)) {
+        if words.into_iter().any(|word| covers(&folded, &word, 3)) {
             return Err(WeakPassword::Context);
         }
         Ok(())
     }
 }
 
-/// Tells whether a word makes up more than a third of a text.
-fn covers(text: &str, word: &str) -> bool {
+/// Tells whether a word makes up at least one part in `parts` of a text.
+fn covers(text: &str, word: &str, parts: usize) -> bool {
     let found = text.matches(word).count() * word.chars().count();
-    found * 3 > text.chars().count()
+    found > 0 && found * parts >= text.chars().count()
 }
 
 /// One unit of up to four characters over and over, or a run along the

@@ -226,6 +226,7 @@ fn new_passwords_are_judged_by_length_and_predictability() {
     check_weak("žluťoučký kůň!!", None);
     check_weak("violet kettle parade", None);
     check_weak("Password12345678", Some(WeakPassword::Common));
+    check_weak("password and a good deal more", None);
     check_weak("abcabcabcabcabcabc", Some(WeakPassword::Repetitive));
     check_weak("aaaaaaaaaaaaaaaa", Some(WeakPassword::Repetitive));
     check_weak("qwertyuiopasdfgh", Some(WeakPassword::Repetitive));

@@ -97,6 +97,15 @@ impl SessionCookies {
         }
     }
 
+    /// Returns the access token of a request, if it has exactly one.
+    #[must_use]
+    pub fn access_token<'a>(&self, headers: &'a HeaderMap) -> Option<&'a str> {
+        match cookie::lookup(headers, &self.access) {
+            CookieLookup::Value(token) if !token.is_empty() => Some(token),
+            _ => None,
+        }
+    }
+
     /// Writes both `Set-Cookie` values.
     #[must_use]
     pub fn set(&self, tokens: &IssuedTokens) -> [HeaderValue; 2] {
@@ -123,10 +132,6 @@ impl SessionCookies {
             set_cookie(&self.access, "", Duration::ZERO),
             set_cookie(&self.refresh, "", Duration::ZERO),
         ]
-    }
-
-    pub(super) fn access_lookup<'a>(&self, headers: &'a HeaderMap) -> CookieLookup<'a> {
-        cookie::lookup(headers, &self.access)
     }
 
     /// Replaces the access token in what the request says.

@@ -13,7 +13,6 @@ use super::issuer::TokenIssuer;
 use super::tokens::IssuedTokens;
 use crate::gate::Verdict;
 use crate::rejection::Reply;
-use crate::wire::cookie::CookieLookup;
 
 /// The new tokens of a request, if it needed any.
 pub(super) type Refreshed = Option<Box<IssuedTokens>>;
@@ -68,7 +67,7 @@ impl Rules {
     }
 
     fn access(&self, head: &request::Parts) -> Access {
-        let CookieLookup::Value(token) = self.cookies.access_lookup(&head.headers) else {
+        let Some(token) = self.cookies.access_token(&head.headers) else {
             return Access::None;
         };
         let now = self.issuer.now();
