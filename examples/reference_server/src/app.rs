@@ -1,0 +1,112 @@
+//! The routes, and what their handlers share.
+
+use std::any::Any;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::routing::{delete, get, post, put};
+use http::StatusCode;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::timeout::TimeoutLayer;
+use tower_rampart::password::{LoginHasher, PasswordPolicy};
+use tower_rampart::rate_limit::RateLimiter;
+use tower_rampart::session::{SessionCookies, TokenIssuer};
+
+use crate::db::Db;
+use crate::layers::Layers;
+use crate::objects::Objects;
+use crate::respond::{self, ApiError};
+use crate::{auth, health, images, me, page, sessions};
+
+/// The largest JSON body, in bytes.
+const JSON_BYTES: usize = 16 * 1024;
+
+/// What handlers share.
+#[derive(Clone, Debug)]
+pub(crate) struct App {
+    pub(crate) db: Db,
+    pub(crate) objects: Objects,
+    pub(crate) issuer: TokenIssuer,
+    pub(crate) cookies: SessionCookies,
+    pub(crate) hasher: LoginHasher,
+    pub(crate) password_policy: PasswordPolicy,
+    pub(crate) login_account: RateLimiter,
+    pub(crate) upload: Arc<UploadLimits>,
+}
+
+/// What is told to front ends about uploads.
+#[derive(Debug)]
+pub(crate) struct UploadLimits {
+    pub(crate) max_bytes: u64,
+    pub(crate) max_pixels: u64,
+}
+
+/// Puts the routes behind their layers.
+pub(crate) fn router(app: App, layers: &Layers) -> Router {
+    let with_password = Router::new()
+        .route("/api/auth/register", post(auth::register))
+        .route("/api/auth/login", post(auth::login))
+        .route_layer(layers.login.clone());
+    let public = Router::new()
+        .merge(with_password)
+        .route("/api/auth/refresh", post(auth::refresh))
+        .route("/api/auth/logout", post(auth::logout))
+        .route_layer(layers.public.clone());
+
+    let proving = Router::new()
+        .route("/api/auth/reauth", post(auth::reauth))
+        .route("/api/me/password", put(me::change_password))
+        .route_layer(layers.login.clone());
+    let irrevocable = Router::new()
+        .route("/api/me", delete(me::delete))
+        .route_layer(layers.fresh.clone());
+    let account = Router::new()
+        .merge(proving)
+        .merge(irrevocable)
+        .route("/api/me", get(me::show).patch(me::change))
+        .route("/api/auth/sessions", get(sessions::list))
+        .route("/api/auth/sessions/{sid}", delete(sessions::end))
+        .route("/api/images", get(images::list))
+        .route("/api/images/{id}", get(images::show).delete(images::delete))
+        .route("/api/images/{id}/content", get(images::content))
+        // An upload may take longer than any other request.
+        .layer(TimeoutLayer::with_status_code(
+            StatusCode::SERVICE_UNAVAILABLE,
+            Duration::from_secs(30),
+        ))
+        .layer(DefaultBodyLimit::max(JSON_BYTES));
+    let uploads = Router::new()
+        .route(
+            "/api/images",
+            post(images::upload).layer(layers.image_upload.clone()),
+        )
+        .route(
+            "/api/me/avatar",
+            put(images::upload_avatar).layer(layers.avatar_upload.clone()),
+        )
+        .layer(DefaultBodyLimit::disable());
+    let account = account.merge(uploads).route_layer(layers.account.clone());
+
+    let public = public
+        .layer(TimeoutLayer::with_status_code(
+            StatusCode::SERVICE_UNAVAILABLE,
+            Duration::from_secs(30),
+        ))
+        .layer(DefaultBodyLimit::max(JSON_BYTES));
+
+    Router::new()
+        .merge(public)
+        .merge(account)
+        .merge(health::routes())
+        .merge(page::routes())
+        .route("/.well-known/upload-policy", get(images::policy))
+        .fallback(async || ApiError::not_found())
+        .with_state(app)
+        .layer(CatchPanicLayer::custom(|panic: Box<dyn Any + Send>| {
+            respond::panicked(&*panic)
+        }))
+        .layer(axum::middleware::from_fn(respond::render))
+        .layer(layers.edge.clone())
+}

@@ -1,0 +1,391 @@
+//! Register, sign in, refresh, sign out, and prove again who you are.
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::header::{CACHE_CONTROL, HeaderName, SET_COOKIE};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use serde::Deserialize;
+use serde_json::json;
+use tower_rampart::identity::{ClientAddr, Principal};
+use tower_rampart::password::{HashError, MismatchReason, Password, Verified};
+use tower_rampart::session::{EndReason, EndSessions, IssuedTokens, NewSession, RefreshErrorKind};
+
+use crate::app::App;
+use crate::client;
+use crate::db::User;
+use crate::input::{self, Input, OptionalInput, Typed, UsesBearer};
+use crate::respond::{ApiError, ApiResult};
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Registration {
+    email: String,
+    password: Typed,
+}
+
+/// `POST /api/auth/register`: 202, whether the address was known or not.
+pub(crate) async fn register(
+    State(app): State<App>,
+    Input(input): Input<Registration>,
+) -> ApiResult<Response> {
+    let email = input::email(&input.email)?;
+    let password = acceptable(&app, input.password, &email)?;
+    // Hashed in any case, so that time does not tell whether the address is new.
+    let hash = app.hasher.hash_new(password).await.map_err(hash_failed)?;
+    app.db.add_user(&email, &hash).await?;
+    Ok((StatusCode::ACCEPTED, Json(json!({"status": "accepted"}))).into_response())
+}
+
+/// Judges a new password by the rules.
+///
+/// # Errors
+///
+/// 422 with the reason.
+pub(crate) fn acceptable(app: &App, typed: Typed, email: &str) -> ApiResult<Password> {
+    let rejected = |reason: &'static str| {
+        ApiError::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "password_rejected",
+            "choose another password",
+        )
+        .member("reason", reason)
+    };
+    let password = typed.0.map_err(|_| rejected("too_long"))?;
+    match app
+        .password_policy
+        .check(&password, &[email, "rampart", "reference"])
+    {
+        Ok(()) => Ok(password),
+        Err(weak) => Err(rejected(weak.as_str()).member("explanation", weak.to_string())),
+    }
+}
+
+/// Turns the errors of hashing a password that passed the rules into answers.
+pub(crate) fn hash_failed(error: HashError) -> ApiError {
+    match error {
+        HashError::Busy(busy) => busy.into(),
+        _ => ApiError::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "password_rejected",
+            "choose another password",
+        )
+        .member("reason", "control_character"),
+    }
+}
+
+/// How tokens are delivered.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Delivery {
+    /// In cookies that scripts cannot read.
+    #[default]
+    Cookie,
+    /// In the answer, for clients that are no browsers.
+    Body,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Login {
+    email: String,
+    password: Typed,
+    #[serde(default)]
+    delivery: Delivery,
+}
+
+/// `POST /api/auth/login`: a new session. The one presented, if any, ends.
+pub(crate) async fn login(
+    State(app): State<App>,
+    address: ClientAddr,
+    headers: HeaderMap,
+    Input(input): Input<Login>,
+) -> ApiResult<Response> {
+    let email = input.email.trim().to_lowercase();
+    let user = verify(&app, &email, input.password)
+        .await?
+        .ok_or_else(ApiError::invalid_credentials)?;
+    if let Some(presented) = app.cookies.refresh_token(&headers) {
+        app.issuer
+            .end_by_refresh_token(presented, EndReason::Logout)
+            .await?;
+    }
+    let session = NewSession::of(&user.id)
+        .client(client::describe(&headers))
+        .address(address.to_string())
+        .claim("roles", vec![user.role.clone()]);
+    let tokens = app.issuer.start(session).await?;
+    Ok(deliver(&app, &tokens, input.delivery, &user))
+}
+
+/// Compares a password with an account's, within the account's limit, and
+/// stores a better hash if there is one.
+///
+/// # Errors
+///
+/// 429 over the limit, 503 if the pool is full, 500 if the database fails.
+pub(crate) async fn verify(app: &App, email: &str, typed: Typed) -> ApiResult<Option<User>> {
+    // Counted before anything is known, and alike for unknown accounts: many
+    // attempts at once do not slip through, and nobody learns who exists.
+    app.login_account
+        .check(email.as_bytes())
+        .map_err(|limited| ApiError::from(limited.into_rejection()))?;
+    let user = app.db.user_by_email(email).await?;
+    let (password, stored) = match typed.0 {
+        Ok(password) => (
+            password,
+            user.as_ref().map(|user| user.password_hash.clone()),
+        ),
+        // Too long to be anybody's: takes as long as a wrong one.
+        Err(_) => (
+            Password::new("").map_err(|_| ApiError::invalid_credentials())?,
+            None,
+        ),
+    };
+    match (app.hasher.verify_login(password, stored).await?, user) {
+        (Verified::Match { rehash }, Some(user)) => {
+            app.login_account.forget(email.as_bytes());
+            if let Some(rehash) = rehash {
+                // Only if the old hash is still there; a failure here is no
+                // reason to refuse a good sign-in.
+                if let Err(error) = app
+                    .db
+                    .replace_password_hash(&user.id, &rehash.old, &rehash.new)
+                    .await
+                {
+                    tracing::warn!(%error, "a better password hash could not be stored");
+                }
+            }
+            Ok(Some(user))
+        }
+        (Verified::Mismatch { reason }, _) => {
+            if matches!(
+                reason,
+                MismatchReason::CostRefused | MismatchReason::Unreadable
+            ) {
+                tracing::error!(?reason, "a stored password hash cannot be used");
+            }
+            Ok(None)
+        }
+        (Verified::Match { .. }, None) => Ok(None),
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Refresh {
+    refresh_token: Option<RefreshTokenText>,
+}
+
+/// A refresh token in a body. Not printed.
+#[derive(Deserialize)]
+#[serde(transparent)]
+struct RefreshTokenText(String);
+
+impl std::fmt::Debug for RefreshTokenText {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
+
+/// `POST /api/auth/refresh`: new tokens, the way the old one came.
+pub(crate) async fn refresh(
+    State(app): State<App>,
+    headers: HeaderMap,
+    OptionalInput(input): OptionalInput<Refresh>,
+) -> ApiResult<Response> {
+    let cookie = app.cookies.refresh_token(&headers);
+    let (token, delivery) = match (&input.refresh_token, cookie) {
+        (Some(_), Some(_)) => {
+            return Err(ApiError::new(
+                StatusCode::BAD_REQUEST,
+                "invalid_request",
+                "send one refresh token, in one place",
+            ));
+        }
+        (Some(RefreshTokenText(token)), None) => (token.as_str(), Delivery::Body),
+        (None, Some(token)) => (token, Delivery::Cookie),
+        (None, None) => {
+            return Err(ApiError::new(
+                StatusCode::UNAUTHORIZED,
+                "refresh_invalid",
+                "there is no refresh token",
+            ));
+        }
+    };
+    let tokens = match app.issuer.refresh(token).await {
+        Ok(tokens) => tokens,
+        Err(error) => {
+            let known = error.kind() != RefreshErrorKind::Unavailable;
+            let mut response = ApiError::from(error.into_rejection()).into_response();
+            if known && delivery == Delivery::Cookie {
+                set_cookies(&mut response, app.cookies.clear());
+            }
+            return Ok(response);
+        }
+    };
+    let Some(user) = app.db.user(&tokens.session().subject).await? else {
+        app.issuer
+            .end_by_refresh_token(tokens.refresh_token(), EndReason::AccountClosed)
+            .await?;
+        return Err(ApiError::new(
+            StatusCode::UNAUTHORIZED,
+            "session_revoked",
+            "the account is gone",
+        ));
+    };
+    Ok(deliver(&app, &tokens, delivery, &user))
+}
+
+fn deliver(app: &App, tokens: &IssuedTokens, delivery: Delivery, user: &User) -> Response {
+    let access = tokens.access_token();
+    let mut body = json!({
+        "token_type": "Bearer",
+        "expires_in": access.lifetime().as_secs(),
+        "user": {"id": user.id, "email": user.email, "role": user.role},
+    });
+    if delivery == Delivery::Body {
+        body["access_token"] = access.as_str().into();
+        body["refresh_token"] = tokens.refresh_token().into();
+    }
+    let mut response = Json(body).into_response();
+    response
+        .headers_mut()
+        .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if delivery == Delivery::Cookie {
+        set_cookies(&mut response, app.cookies.set(tokens));
+    }
+    response
+}
+
+fn set_cookies(response: &mut Response, cookies: impl IntoIterator<Item = HeaderValue>) {
+    for cookie in cookies {
+        response.headers_mut().append(SET_COOKIE, cookie);
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Logout {
+    #[serde(default)]
+    all: bool,
+    refresh_token: Option<RefreshTokenText>,
+}
+
+/// `POST /api/auth/logout`: 204, however often and with whatever credentials.
+pub(crate) async fn logout(
+    State(app): State<App>,
+    headers: HeaderMap,
+    OptionalInput(input): OptionalInput<Logout>,
+) -> ApiResult<Response> {
+    let refresh_token = input
+        .refresh_token
+        .as_ref()
+        .map(|text| text.0.as_str())
+        .or(app.cookies.refresh_token(&headers));
+    let mut caller = access_claims(&app, &headers);
+    if let (true, None, Some(token)) = (input.all, &caller, refresh_token) {
+        // Only the store knows whose token this is.
+        let tokens = app.issuer.refresh(token).await.ok();
+        caller = tokens.map(|tokens| {
+            (
+                tokens.session().subject.clone(),
+                Some(tokens.session().sid.clone()),
+            )
+        });
+    }
+    if let Some((subject, sid)) = &caller {
+        let which = match sid {
+            Some(sid) if !input.all => EndSessions::One { subject, sid },
+            _ => EndSessions::Subject {
+                subject,
+                keep: None,
+            },
+        };
+        app.issuer.end(which, EndReason::Logout).await?;
+    }
+    if let Some(token) = refresh_token {
+        app.issuer
+            .end_by_refresh_token(token, EndReason::Logout)
+            .await?;
+    }
+    Ok(signed_out(&app))
+}
+
+/// Answers 204 and makes a browser forget.
+pub(crate) fn signed_out(app: &App) -> Response {
+    const CLEAR_SITE_DATA: HeaderName = HeaderName::from_static("clear-site-data");
+    let mut response = StatusCode::NO_CONTENT.into_response();
+    set_cookies(&mut response, app.cookies.clear());
+    response.headers_mut().insert(
+        CLEAR_SITE_DATA,
+        HeaderValue::from_static("\"cache\", \"storage\""),
+    );
+    response
+}
+
+/// Subject and session of a genuine access token, wherever it is.
+fn access_claims(app: &App, headers: &HeaderMap) -> Option<(String, Option<String>)> {
+    use tower_rampart::clock::{Clock as _, SystemClock};
+    let bearer = headers
+        .get(http::header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok()?.split_once(' '));
+    let token = match bearer {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token,
+        _ => app.cookies.access_token(headers)?,
+    };
+    let claims = app
+        .issuer
+        .verifier()
+        .verify(token, SystemClock.unix_now())
+        .ok()?;
+    Some((
+        claims.subject().to_owned(),
+        claims.session().map(str::to_owned),
+    ))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Reauth {
+    password: Typed,
+}
+
+/// `POST /api/auth/reauth`: an access token that says the caller has just
+/// proved who they are.
+pub(crate) async fn reauth(
+    State(app): State<App>,
+    principal: Principal,
+    UsesBearer(bearer): UsesBearer,
+    Input(input): Input<Reauth>,
+) -> ApiResult<Response> {
+    let user = app
+        .db
+        .user(principal.subject())
+        .await?
+        .ok_or_else(ApiError::invalid_credentials)?;
+    verify(&app, &user.email, input.password)
+        .await?
+        .ok_or_else(ApiError::invalid_credentials)?;
+    let over = || {
+        ApiError::new(
+            StatusCode::UNAUTHORIZED,
+            "session_revoked",
+            "the session was ended; sign in again",
+        )
+    };
+    let sid = principal.session().ok_or_else(over)?;
+    let token = app.issuer.reauthenticate(sid).await?.ok_or_else(over)?;
+    let mut body = json!({"token_type": "Bearer", "expires_in": token.lifetime().as_secs()});
+    if bearer {
+        body["access_token"] = token.as_str().into();
+    }
+    let mut response = Json(body).into_response();
+    response
+        .headers_mut()
+        .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if !bearer {
+        set_cookies(&mut response, [app.cookies.set_access(&token)]);
+    }
+    Ok(response)
+}

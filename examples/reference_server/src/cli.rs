@@ -1,0 +1,202 @@
+//! The commands.
+//!
+//! Exit status: 0 done, 1 the check or step failed, 2 usage, 78 configuration.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::config::Config;
+use crate::layers::Layers;
+use crate::serve;
+use crate::settings::{Flags, Settings};
+
+/// `EX_CONFIG` of sysexits.
+const EXIT_CONFIG: u8 = 78;
+
+/// A secured backend for a browser front end.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    about,
+    after_help = "Settings come from the environment; a flag of the same name wins over it."
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    flags: Flags,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serves the API and the page (the default).
+    Serve,
+    /// Prints a fresh random secret.
+    GenSecret {
+        /// How many random bytes.
+        #[arg(long, default_value_t = 48, value_parser = clap::value_parser!(u16).range(32..=1024))]
+        bytes: u16,
+        /// How to write them.
+        #[arg(long, value_enum, default_value_t = SecretFormat::Base64url)]
+        format: SecretFormat,
+        /// The variable's name, for `--format env`.
+        #[arg(long, default_value = "SECRET_KEY")]
+        name: String,
+        /// Writes to a new file that only its owner can read.
+        #[arg(long)]
+        out: Option<PathBuf>,
+    },
+    /// Checks the configuration, and changes nothing.
+    Check {
+        /// Prints JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Prints the layers in their order, and why each stands where it does.
+    Explain {
+        /// Prints JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum SecretFormat {
+    /// One line of base64url.
+    Base64url,
+    /// One line of hexadecimal digits.
+    Hex,
+    /// `NAME=base64url`.
+    Env,
+}
+
+/// Runs the command line.
+pub(crate) fn run() -> ExitCode {
+    let Cli { command, flags } = Cli::parse();
+    match command.unwrap_or(Command::Serve) {
+        Command::Serve => with_config(flags, serve::run),
+        Command::GenSecret {
+            bytes,
+            format,
+            name,
+            out,
+        } => gen_secret(bytes, format, &name, out.as_deref()),
+        Command::Check { json } => check(flags, json),
+        Command::Explain { json } => with_config(flags, |config| explain(&config, json)),
+    }
+}
+
+fn with_config(
+    flags: Flags,
+    run: impl FnOnce(Config) -> Result<(), Box<dyn std::error::Error>>,
+) -> ExitCode {
+    let config = match Config::load(&Settings::from_env(flags)) {
+        Ok(config) => config,
+        Err(problems) => {
+            for problem in problems {
+                complain(&problem.to_string());
+            }
+            return ExitCode::from(EXIT_CONFIG);
+        }
+    };
+    match run(config) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let mut text = error.to_string();
+            let mut source = error.source();
+            while let Some(cause) = source {
+                text = format!("{text}: {cause}");
+                source = cause.source();
+            }
+            complain(&text);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn check(flags: Flags, json: bool) -> ExitCode {
+    let problems = Config::load(&Settings::from_env(flags))
+        .err()
+        .unwrap_or_default();
+    if json {
+        let listed: Vec<_> = problems
+            .iter()
+            .map(|problem| serde_json::json!({"name": problem.name, "problem": problem.text}))
+            .collect();
+        say(&serde_json::json!({"ok": problems.is_empty(), "problems": listed}).to_string());
+    } else {
+        for problem in &problems {
+            complain(&problem.to_string());
+        }
+        if problems.is_empty() {
+            say("the configuration is usable");
+        }
+    }
+    if problems.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(EXIT_CONFIG)
+    }
+}
+
+fn explain(config: &Config, json: bool) -> Result<(), Box<dyn std::error::Error>> {
+    let layers = Layers::without_store(config)?;
+    let stacks = [
+        ("every request", &layers.edge),
+        ("public API routes", &layers.public),
+        ("signed-in API routes", &layers.account),
+    ];
+    if json {
+        let stacks: serde_json::Map<_, _> = stacks
+            .iter()
+            .map(|(name, rampart)| {
+                (
+                    (*name).to_owned(),
+                    rampart.explain().lines().collect::<Vec<_>>().into(),
+                )
+            })
+            .collect();
+        say(&serde_json::Value::Object(stacks).to_string());
+        return Ok(());
+    }
+    for (name, rampart) in stacks {
+        say(&format!("{name}, outermost first:\n{}", rampart.explain()));
+    }
+    say("upload routes: the upload layer stands innermost, around the handler");
+    Ok(())
+}
+
+fn gen_secret(bytes: u16, format: SecretFormat, name: &str, out: Option<&Path>) -> ExitCode {
+    let text = match format {
+        SecretFormat::Base64url => crate::secrets::generate(bytes.into()),
+        SecretFormat::Hex => crate::secrets::generate_hex(bytes.into()),
+        SecretFormat::Env => format!("{name}={}", crate::secrets::generate(bytes.into())),
+    };
+    let Some(path) = out else {
+        say(&text);
+        return ExitCode::SUCCESS;
+    };
+    match crate::secrets::write_new(path, &text) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&format!(
+                "{}: {error}; an existing file is never overwritten",
+                path.display()
+            ));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Writes a line for whoever called. A closed pipe is no reason to panic.
+pub(crate) fn say(text: &str) {
+    let _ = writeln!(std::io::stdout(), "{text}");
+}
+
+/// Writes a line about what went wrong.
+pub(crate) fn complain(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}

@@ -1,0 +1,312 @@
+//! The settings as values: every one is usable once this exists.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tower_rampart::cors::OriginPolicy;
+use tower_rampart::identity::{ClientAddrResolver, ForwardingHeader};
+use tower_rampart::password::PasswordPolicy;
+use tower_rampart::rate_limit::Quota;
+use tower_rampart::secret::Secret;
+
+use crate::reader::Reader;
+use crate::secrets;
+use crate::settings::{Problem, Settings};
+
+/// Everything the server needs to know.
+#[derive(Debug)]
+pub(crate) struct Config {
+    pub(crate) production: bool,
+    pub(crate) listen: SocketAddr,
+    pub(crate) admin_listen: SocketAddr,
+    pub(crate) public_url: String,
+    pub(crate) data_dir: PathBuf,
+    /// `None` in development: made at the first start.
+    pub(crate) secret: Option<Secret>,
+    pub(crate) previous_secrets: Vec<Secret>,
+    pub(crate) database: PathBuf,
+    pub(crate) objects: PathBuf,
+    pub(crate) origins: OriginPolicy,
+    pub(crate) client_addr: ClientAddrResolver,
+    pub(crate) access_ttl: Duration,
+    pub(crate) refresh_idle: Duration,
+    pub(crate) refresh_absolute: Duration,
+    pub(crate) refresh_grace: Duration,
+    pub(crate) limit_login_ip: Quota,
+    pub(crate) limit_login_account: Quota,
+    pub(crate) limit_api: Quota,
+    /// `None` in development: measured at the first start.
+    pub(crate) bcrypt_cost: Option<u8>,
+    pub(crate) password_policy: PasswordPolicy,
+    pub(crate) upload_max_bytes: u64,
+    pub(crate) upload_max_pixels: u64,
+}
+
+impl Config {
+    /// Reads and checks all settings.
+    ///
+    /// # Errors
+    ///
+    /// Every problem found.
+    pub(crate) fn load(settings: &Settings) -> Result<Self, Vec<Problem>> {
+        let mut reader = Reader {
+            settings,
+            problems: settings.name_problems(),
+        };
+        let production = reader.environment();
+        let data_dir = PathBuf::from(settings.get("RAMPART_DATA_DIR").unwrap_or("./rampart-data"));
+        if production && settings.get("RAMPART_DATA_DIR").is_none() {
+            reader.problem(
+                "RAMPART_DATA_DIR",
+                "is required in production; write a folder that is backed up",
+            );
+        }
+        let config = Self {
+            production,
+            listen: reader.listen(production),
+            admin_listen: reader.admin_listen(),
+            public_url: reader.public_url(production),
+            secret: reader.secret("SECRET_KEY", production),
+            previous_secrets: reader.previous_secrets(),
+            database: reader.path("DATABASE_URL", "sqlite://", &data_dir.join("rampart.db")),
+            objects: reader.path("STORAGE_URL", "file://", &data_dir.join("objects")),
+            origins: reader.origins(production),
+            client_addr: reader.client_addr(),
+            access_ttl: reader.duration("ACCESS_TTL", "10m"),
+            refresh_idle: reader.duration("REFRESH_IDLE", "14d"),
+            refresh_absolute: reader.duration("REFRESH_ABSOLUTE", "90d"),
+            refresh_grace: reader.duration("REFRESH_GRACE", "10s"),
+            limit_login_ip: reader.quota("LIMIT_LOGIN_IP", "30/15m"),
+            limit_login_account: reader.quota("LIMIT_LOGIN_ACCOUNT", "10/15m"),
+            limit_api: reader.quota("LIMIT_API", "300/1m"),
+            bcrypt_cost: reader.bcrypt_cost(production),
+            password_policy: reader.password_policy(),
+            upload_max_bytes: reader.bytes("UPLOAD_MAX_BYTES", "5MiB"),
+            upload_max_pixels: reader.number("UPLOAD_MAX_PIXELS", 40_000_000),
+            data_dir,
+        };
+        reader.lifetimes(&config);
+        if reader.problems.is_empty() {
+            Ok(config)
+        } else {
+            Err(reader.problems)
+        }
+    }
+}
+
+impl Reader<'_> {
+    fn environment(&mut self) -> bool {
+        self.parse(
+            "RAMPART_ENV",
+            "dev",
+            "write dev or production",
+            |text| match text {
+                "dev" => Some(false),
+                "production" => Some(true),
+                _ => None,
+            },
+        )
+    }
+
+    fn listen(&mut self, production: bool) -> SocketAddr {
+        if production && self.settings.get("RAMPART_LISTEN").is_none() {
+            self.problem(
+                "RAMPART_LISTEN",
+                "is required in production; write ADDRESS:PORT, for instance 0.0.0.0:8080",
+            );
+        }
+        let form = "write ADDRESS:PORT, for instance 127.0.0.1:8080";
+        self.parse("RAMPART_LISTEN", "127.0.0.1:8080", form, |text| {
+            text.parse().ok()
+        })
+    }
+
+    fn admin_listen(&mut self) -> SocketAddr {
+        let form = "write a loopback ADDRESS:PORT, for instance 127.0.0.1:9090";
+        self.parse("RAMPART_ADMIN_LISTEN", "127.0.0.1:9090", form, |text| {
+            text.parse::<SocketAddr>()
+                .ok()
+                .filter(|address| address.ip().is_loopback())
+        })
+    }
+
+    fn public_url(&mut self, production: bool) -> String {
+        let given = self.settings.get("RAMPART_PUBLIC_URL");
+        let url = given
+            .unwrap_or("http://localhost:8080")
+            .trim_end_matches('/')
+            .to_owned();
+        if production && given.is_none() {
+            self.problem(
+                "RAMPART_PUBLIC_URL",
+                "is required in production; write https://HOST",
+            );
+        } else if production && !url.starts_with("https://") {
+            self.problem(
+                "RAMPART_PUBLIC_URL",
+                format!("{url:?} is not https; write https://HOST"),
+            );
+        } else if let Err(problems) = OriginPolicy::builder()
+            .dangerous_allow_insecure_origins()
+            .origin(&url)
+            .build()
+        {
+            self.problem(
+                "RAMPART_PUBLIC_URL",
+                format!("{problems}; write https://HOST or http://localhost:PORT"),
+            );
+        }
+        url
+    }
+
+    fn secret(&mut self, name: &str, required: bool) -> Option<Secret> {
+        let found = match secrets::resolve(self.settings, name) {
+            Ok(found) => found,
+            Err(text) => {
+                self.problem(name, text);
+                return None;
+            }
+        };
+        match &found {
+            Some(secret) => self.check_secret(name, secret),
+            None if required => self.problem(
+                name,
+                format!("is required in production; set {name} or {name}_FILE to the output of `reference-server gen-secret`"),
+            ),
+            None => {}
+        }
+        found
+    }
+
+    fn check_secret(&mut self, name: &str, secret: &Secret) {
+        if let Err(problems) = tower_rampart::jwt::KeySet::from_secret(secret) {
+            self.problem(
+                name,
+                format!("{problems}: run `reference-server gen-secret`"),
+            );
+        }
+    }
+
+    fn previous_secrets(&mut self) -> Vec<Secret> {
+        let name = "SECRET_KEY_PREVIOUS";
+        let Some(list) = secrets::resolve(self.settings, name).unwrap_or_else(|text| {
+            self.problem(name, text);
+            None
+        }) else {
+            return Vec::new();
+        };
+        let entries = list
+            .expose()
+            .split(|byte| *byte == b',')
+            .map(<[u8]>::trim_ascii);
+        let secrets: Vec<_> = entries
+            .filter(|entry| !entry.is_empty())
+            .map(|entry| Secret::new(entry.to_vec()))
+            .collect();
+        for secret in &secrets {
+            self.check_secret(name, secret);
+        }
+        secrets
+    }
+
+    fn origins(&mut self, production: bool) -> OriginPolicy {
+        const DEV: &str = "http://localhost:5173,http://localhost:3000";
+        let given = self.settings.get("CORS_ORIGINS");
+        if production && given.is_none() {
+            self.problem(
+                "CORS_ORIGINS",
+                "is required in production; write https://HOST, separated by commas",
+            );
+        }
+        let mut builder = OriginPolicy::builder().csv("CORS_ORIGINS", given.unwrap_or(DEV));
+        if production && given.is_some() {
+            builder = builder.production();
+        }
+        match builder.build() {
+            Ok(origins) => origins,
+            Err(problems) => {
+                for problem in &problems {
+                    self.problem("CORS_ORIGINS", problem.to_string());
+                }
+                OriginPolicy::builder()
+                    .csv("CORS_ORIGINS", DEV)
+                    .build()
+                    .expect("the defaults are origins")
+            }
+        }
+    }
+
+    fn client_addr(&mut self) -> ClientAddrResolver {
+        let proxies = self.settings.get("TRUSTED_PROXIES").unwrap_or_default();
+        let proxies: Vec<_> = proxies
+            .split(',')
+            .map(str::trim)
+            .filter(|entry| !entry.is_empty())
+            .collect();
+        let form = "write x-forwarded-for, forwarded, or the name of a header with one address";
+        let header = self.parse(
+            "FORWARDED_HEADER",
+            "x-forwarded-for",
+            form,
+            |text| match text.to_ascii_lowercase().as_str() {
+                "x-forwarded-for" => Some(ForwardingHeader::XForwardedFor),
+                "forwarded" => Some(ForwardingHeader::Forwarded),
+                name => name.parse().ok().map(ForwardingHeader::Single),
+            },
+        );
+        let resolver = ClientAddrResolver::builder()
+            .trusted_proxies(proxies)
+            .header(header)
+            .peer(tower_rampart::axum::connect_info)
+            .build();
+        resolver.unwrap_or_else(|problems| {
+            for problem in &problems {
+                self.problem("TRUSTED_PROXIES", problem.to_string());
+            }
+            ClientAddrResolver::default()
+        })
+    }
+
+    fn bcrypt_cost(&mut self, production: bool) -> Option<u8> {
+        if self.settings.get("BCRYPT_COST").is_none() {
+            if production {
+                self.problem(
+                    "BCRYPT_COST",
+                    "is required in production; write a number from 10 to 15",
+                );
+            }
+            return None;
+        }
+        let form = "write a number from 10 to 15";
+        Some(self.parse("BCRYPT_COST", "12", form, |text| {
+            text.parse().ok().filter(|cost| (10..=15).contains(cost))
+        }))
+    }
+
+    fn password_policy(&mut self) -> PasswordPolicy {
+        let form =
+            "write a number from 8 to 256; NIST SP 800-63B-4 asks for 15 without a second factor";
+        self.parse("PASSWORD_MIN_CHARS", "15", form, |text| {
+            PasswordPolicy::with_min_chars(text.parse().ok()?).ok()
+        })
+    }
+
+    fn lifetimes(&mut self, config: &Config) {
+        let secret = Secret::random(48);
+        let issuer = crate::layers::issuer_builder(
+            config,
+            tower_rampart::session::MemoryStore::new(),
+            &secret,
+        )
+        .build();
+        if let Err(problems) = issuer {
+            for problem in &problems {
+                self.problem(
+                    "ACCESS_TTL, REFRESH_IDLE, REFRESH_ABSOLUTE, REFRESH_GRACE",
+                    problem.to_string(),
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,371 @@
+//! Pictures: upload, list, show, download, delete.
+
+use axum::Json;
+use axum::body::{Body, BodyDataStream};
+use axum::extract::{Multipart, Path, Query, State};
+use axum::response::{IntoResponse, Response};
+use futures_util::StreamExt as _;
+use http::header::{
+    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE,
+    CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH, IF_RANGE, RANGE,
+};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tower_rampart::identity::Principal;
+use tower_rampart::upload::Kind;
+use uuid::Uuid;
+
+use crate::app::App;
+use crate::db::{Image, now};
+use crate::objects::{Stored, Writer};
+use crate::respond::{ApiError, ApiResult};
+
+/// How many bytes of pictures an account may keep.
+const QUOTA_BYTES: u64 = 256 * 1024 * 1024;
+
+/// How many pictures a page of the list holds.
+const PAGE: i64 = 50;
+
+/// `POST /api/images`: a form with `file` and perhaps `title`. The upload layer
+/// has judged every byte that arrives here.
+pub(crate) async fn upload(
+    State(app): State<App>,
+    principal: Principal,
+    mut form: Multipart,
+) -> ApiResult<Response> {
+    let id = Uuid::now_v7().to_string();
+    let key = object_key(&principal, &id);
+    let (mut stored, mut title) = (None, String::new());
+    while let Some(mut field) = form.next_field().await.map_err(unreadable)? {
+        if field.name() == Some("title") {
+            title = field.text().await.map_err(unreadable)?;
+            continue;
+        }
+        let mut writer = app.objects.create(&key);
+        while let Some(chunk) = field.chunk().await.map_err(unreadable)? {
+            writer.write(chunk).await?;
+        }
+        stored = Some(writer);
+    }
+    let writer = stored.ok_or_else(|| {
+        ApiError::new(
+            StatusCode::BAD_REQUEST,
+            "missing_field",
+            "the form has no file",
+        )
+    })?;
+    if title.chars().any(char::is_control) {
+        let detail = "a title has no control characters";
+        return Err(ApiError::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "invalid_title",
+            detail,
+        ));
+    }
+    let image = keep(&app, &principal, id, key, title, writer).await?;
+    Ok((StatusCode::CREATED, Json(describe(&image))).into_response())
+}
+
+/// `PUT /api/me/avatar`: the body is the picture.
+pub(crate) async fn upload_avatar(
+    State(app): State<App>,
+    principal: Principal,
+    body: Body,
+) -> ApiResult<Json<Value>> {
+    let id = Uuid::now_v7().to_string();
+    let key = object_key(&principal, &id);
+    let mut writer = app.objects.create(&key);
+    let mut chunks: BodyDataStream = body.into_data_stream();
+    while let Some(chunk) = chunks.next().await {
+        writer.write(chunk.map_err(unreadable)?).await?;
+    }
+    let image = keep(&app, &principal, id, key, "Avatar".to_owned(), writer).await?;
+    app.db.set_avatar(principal.subject(), &image.id).await?;
+    Ok(Json(describe(&image)))
+}
+
+fn object_key(principal: &Principal, id: &str) -> String {
+    format!("images/{}/{id}", principal.subject())
+}
+
+/// A body that stops short of what was judged: the client went away.
+fn unreadable(_error: impl std::error::Error) -> ApiError {
+    ApiError::new(
+        StatusCode::BAD_REQUEST,
+        "body_unreadable",
+        "the body could not be read to its end",
+    )
+}
+
+/// Finishes an object and its record, or neither.
+async fn keep(
+    app: &App,
+    principal: &Principal,
+    id: String,
+    key: String,
+    title: String,
+    writer: Writer,
+) -> ApiResult<Image> {
+    let stored = writer.finish().await?;
+    let outcome = record(app, principal, id, &key, title, stored).await;
+    if outcome.is_err() {
+        app.objects.delete(&key).await?;
+    }
+    outcome
+}
+
+async fn record(
+    app: &App,
+    principal: &Principal,
+    id: String,
+    key: &str,
+    title: String,
+    stored: Stored,
+) -> ApiResult<Image> {
+    let invalid = || {
+        ApiError::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "invalid_image",
+            "the picture has no readable size",
+        )
+    };
+    let kind = Kind::sniff(&stored.start).ok_or_else(invalid)?;
+    let size = imagesize::blob_size(&stored.start).map_err(|_| invalid())?;
+    let (width, height) = (size.width as u64, size.height as u64);
+    if width == 0 || height == 0 {
+        return Err(invalid());
+    }
+    if width.saturating_mul(height) > app.upload.max_pixels {
+        let detail = "the picture has more pixels than allowed";
+        return Err(
+            ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "too_many_pixels", detail)
+                .member("limit", app.upload.max_pixels),
+        );
+    }
+    let number = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+    let image = Image {
+        id,
+        object_key: key.to_owned(),
+        media_type: kind.media_type().to_owned(),
+        bytes: number(stored.bytes),
+        width: number(width),
+        height: number(height),
+        sha256: stored.sha256,
+        title,
+        created_at: now(),
+    };
+    if app
+        .db
+        .add_image(principal.subject(), &image, QUOTA_BYTES)
+        .await?
+    {
+        return Ok(image);
+    }
+    let detail = "there is no room left; delete pictures first";
+    Err(
+        ApiError::new(StatusCode::INSUFFICIENT_STORAGE, "quota_exceeded", detail)
+            .member("limit", QUOTA_BYTES),
+    )
+}
+
+fn describe(image: &Image) -> Value {
+    let mut record = json!(image);
+    record["url"] = format!("/api/images/{}/content", image.id).into();
+    record
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Page {
+    cursor: Option<String>,
+}
+
+/// `GET /api/images`: newest first, with a cursor to the next page.
+pub(crate) async fn list(
+    State(app): State<App>,
+    principal: Principal,
+    page: Result<Query<Page>, axum::extract::rejection::QueryRejection>,
+) -> ApiResult<Json<Value>> {
+    let bad = || {
+        ApiError::new(
+            StatusCode::BAD_REQUEST,
+            "invalid_cursor",
+            "the cursor is not one of this list's",
+        )
+    };
+    let Query(page) = page.map_err(|_| bad())?;
+    if page
+        .cursor
+        .as_deref()
+        .is_some_and(|cursor| Uuid::parse_str(cursor).is_err())
+    {
+        return Err(bad());
+    }
+    let images = app
+        .db
+        .images(principal.subject(), page.cursor.as_deref(), PAGE)
+        .await?;
+    let next = (images.len() as i64 == PAGE)
+        .then(|| images.last().map(|image| image.id.clone()))
+        .flatten();
+    let items: Vec<_> = images.iter().map(describe).collect();
+    Ok(Json(json!({"items": items, "next_cursor": next})))
+}
+
+async fn own(app: &App, principal: &Principal, id: &str) -> ApiResult<Image> {
+    app.db
+        .image(principal.subject(), id)
+        .await?
+        .ok_or_else(ApiError::not_found)
+}
+
+/// `GET /api/images/{id}`.
+pub(crate) async fn show(
+    State(app): State<App>,
+    principal: Principal,
+    Path(id): Path<String>,
+) -> ApiResult<Json<Value>> {
+    Ok(Json(describe(&own(&app, &principal, &id).await?)))
+}
+
+/// `DELETE /api/images/{id}`: the record first, so that nothing ever points to
+/// an object that is gone.
+pub(crate) async fn delete(
+    State(app): State<App>,
+    principal: Principal,
+    Path(id): Path<String>,
+) -> ApiResult<StatusCode> {
+    let image = own(&app, &principal, &id).await?;
+    if !app.db.delete_image(principal.subject(), &id).await? {
+        return Err(ApiError::not_found());
+    }
+    app.objects.delete(&image.object_key).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `GET /api/images/{id}/content`: the bytes as they were uploaded, or a range.
+pub(crate) async fn content(
+    State(app): State<App>,
+    principal: Principal,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> ApiResult<Response> {
+    let image = own(&app, &principal, &id).await?;
+    let etag = format!("\"{}\"", image.sha256);
+    let length = u64::try_from(image.bytes).unwrap_or_default();
+    if names(&headers, &IF_NONE_MATCH, &etag) {
+        return Ok(with_headers(
+            StatusCode::NOT_MODIFIED.into_response(),
+            &image,
+            &etag,
+        ));
+    }
+    let outdated = headers.contains_key(IF_RANGE) && !names(&headers, &IF_RANGE, &etag);
+    let range = headers
+        .get(RANGE)
+        .filter(|_| !outdated)
+        .and_then(|value| value.to_str().ok());
+    let range = match range.map(|text| requested(text, length)) {
+        None | Some(Requested::Ignored) => None,
+        Some(Requested::Part(start, end)) => Some((start, end)),
+        Some(Requested::Unsatisfiable) => {
+            let mut response = ApiError::new(
+                StatusCode::RANGE_NOT_SATISFIABLE,
+                "range_not_satisfiable",
+                "the picture is shorter",
+            )
+            .into_response();
+            response
+                .headers_mut()
+                .insert(CONTENT_RANGE, ascii(format!("bytes */{length}")));
+            return Ok(response);
+        }
+    };
+    let mut response = Response::new(app.objects.read(&image.object_key, range).await?);
+    let mut sent = length;
+    if let Some((start, end)) = range {
+        sent = end - start;
+        *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+        response.headers_mut().insert(
+            CONTENT_RANGE,
+            ascii(format!("bytes {start}-{}/{length}", end - 1)),
+        );
+    }
+    response.headers_mut().insert(CONTENT_LENGTH, sent.into());
+    Ok(with_headers(response, &image, &etag))
+}
+
+/// Uploads come from strangers: they are shown as what they were judged to be,
+/// in a sandbox, and never as a page.
+fn with_headers(mut response: Response, image: &Image, etag: &str) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, ascii(image.media_type.clone()));
+    headers.insert(ETAG, ascii(etag.to_owned()));
+    headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    headers.insert(
+        CACHE_CONTROL,
+        HeaderValue::from_static("private, max-age=3600"),
+    );
+    headers.insert(
+        CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static("default-src 'none'; sandbox"),
+    );
+    let extension = image.media_type.rsplit('/').next().unwrap_or("bin");
+    headers.insert(
+        CONTENT_DISPOSITION,
+        ascii(format!("inline; filename=\"{}.{extension}\"", image.id)),
+    );
+    response
+}
+
+/// Only texts of this server's own making come here.
+fn ascii(text: String) -> HeaderValue {
+    HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static(""))
+}
+
+fn names(headers: &HeaderMap, name: &http::HeaderName, etag: &str) -> bool {
+    let mut tags = headers
+        .get_all(name)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|text| text.split(','));
+    tags.any(|tag| matches!(tag.trim(), "*") || tag.trim().trim_start_matches("W/") == etag)
+}
+
+/// What a `Range` field asks for (RFC 9110 §14.2).
+enum Requested {
+    /// Several ranges, or none that can be read: the whole is sent.
+    Ignored,
+    /// From, and up to but not including.
+    Part(u64, u64),
+    Unsatisfiable,
+}
+
+fn requested(text: &str, length: u64) -> Requested {
+    let Ok(parsed) = http_range_header::parse_range_header(text) else {
+        return Requested::Ignored;
+    };
+    if parsed.ranges.len() > 1 {
+        return Requested::Ignored;
+    }
+    match parsed
+        .validate(length)
+        .ok()
+        .and_then(|ranges| ranges.into_iter().next())
+    {
+        Some(range) => Requested::Part(*range.start(), *range.end() + 1),
+        None => Requested::Unsatisfiable,
+    }
+}
+
+/// `GET /.well-known/upload-policy`: what a front end may tell before it sends.
+pub(crate) async fn policy(State(app): State<App>) -> Json<Value> {
+    let kinds = [Kind::Gif, Kind::Jpeg, Kind::Png, Kind::WebP].map(Kind::media_type);
+    Json(json!({
+        "field": "file",
+        "media_types": kinds,
+        "max_bytes": app.upload.max_bytes,
+        "max_pixels": app.upload.max_pixels,
+    }))
+}

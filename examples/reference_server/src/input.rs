@@ -1,0 +1,141 @@
+//! JSON in: strict, small, and with errors that say what to send.
+
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::response::IntoResponse as _;
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::{StatusCode, request};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
+use tower_rampart::password::{Password, PasswordTooLong};
+use zeroize::Zeroizing;
+
+use crate::respond::ApiError;
+
+/// A JSON body. Members that are not known are refused.
+#[derive(Debug)]
+pub(crate) struct Input<T>(pub(crate) T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Input<T> {
+    type Rejection = axum::response::Response;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Self::Rejection> {
+        if !is_json(request.headers().get(CONTENT_TYPE)) {
+            return Err(ApiError::new(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "unsupported_media_type",
+                "send application/json",
+            )
+            .into_response());
+        }
+        let bytes = Bytes::from_request(request, state)
+            .await
+            .map_err(|rejection| rejection.status().into_response())?;
+        parse(&bytes).map_err(ApiError::into_response).map(Self)
+    }
+}
+
+/// A JSON body that may be left out.
+#[derive(Debug)]
+pub(crate) struct OptionalInput<T>(pub(crate) T);
+
+impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for OptionalInput<T> {
+    type Rejection = axum::response::Response;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Self::Rejection> {
+        let json = is_json(request.headers().get(CONTENT_TYPE));
+        let bytes = Bytes::from_request(request, state)
+            .await
+            .map_err(|rejection| rejection.status().into_response())?;
+        if bytes.is_empty() {
+            return Ok(Self(T::default()));
+        }
+        if !json {
+            let code = "unsupported_media_type";
+            return Err(ApiError::new(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                code,
+                "send application/json",
+            )
+            .into_response());
+        }
+        parse(&bytes).map_err(ApiError::into_response).map(Self)
+    }
+}
+
+fn is_json(content_type: Option<&http::HeaderValue>) -> bool {
+    let essence = content_type
+        .and_then(|value| value.to_str().ok())
+        .and_then(|text| text.split(';').next());
+    essence.is_some_and(|essence| essence.trim().eq_ignore_ascii_case("application/json"))
+}
+
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    serde_json::from_slice(bytes).map_err(|error| {
+        if error.is_data() {
+            // Never the value: it may be a password.
+            ApiError::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "invalid_members",
+                "a member is missing, unknown or of the wrong type",
+            )
+        } else {
+            ApiError::new(
+                StatusCode::BAD_REQUEST,
+                "invalid_json",
+                "the body is not JSON",
+            )
+        }
+    })
+}
+
+/// A typed password, which may be too long to be one.
+#[derive(Debug)]
+pub(crate) struct Typed(pub(crate) Result<Password, PasswordTooLong>);
+
+impl<'de> Deserialize<'de> for Typed {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Zeroizing::new(String::deserialize(deserializer)?);
+        Ok(Self(Password::new(text.as_str())))
+    }
+}
+
+/// An address as it is stored: trimmed, in lower case.
+///
+/// # Errors
+///
+/// 422 if it cannot be a mail address.
+pub(crate) fn email(text: &str) -> Result<String, ApiError> {
+    let email = text.trim().to_lowercase();
+    let plausible = email.len() <= 254
+        && email.split_once('@').is_some_and(|(local, domain)| {
+            !local.is_empty()
+                && domain.contains('.') | (domain == "localhost")
+                && !domain.contains('@')
+        })
+        && !email.chars().any(|c| c.is_whitespace() || c.is_control());
+    if plausible {
+        return Ok(email);
+    }
+    Err(ApiError::new(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "invalid_email",
+        "this is not a mail address",
+    ))
+}
+
+/// Whether the caller's token came in a header, so that answers give tokens in
+/// bodies instead of cookies.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct UsesBearer(pub bool);
+
+impl<S: Sync> FromRequestParts<S> for UsesBearer {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(
+        head: &mut request::Parts,
+        _state: &S,
+    ) -> Result<Self, Self::Rejection> {
+        Ok(Self(head.headers.contains_key(http::header::AUTHORIZATION)))
+    }
+}

@@ -1,0 +1,28 @@
+//! A complete secured backend for a browser front end, built from
+//! `tower-rampart`.
+
+mod app;
+mod auth;
+mod cli;
+mod client;
+mod config;
+mod db;
+mod health;
+mod images;
+mod input;
+mod layers;
+mod me;
+mod objects;
+mod page;
+mod reader;
+mod respond;
+mod secrets;
+mod serve;
+mod sessions;
+mod settings;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::run()
+}

@@ -1,0 +1,144 @@
+//! The caller's own account.
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::Response;
+use http::StatusCode;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tower_rampart::identity::Principal;
+use tower_rampart::session::{EndReason, EndSessions};
+
+use crate::app::App;
+use crate::auth::{acceptable, hash_failed, signed_out, verify};
+use crate::db::User;
+use crate::input::{Input, Typed};
+use crate::respond::{ApiError, ApiResult};
+
+/// `GET /api/me`.
+pub(crate) async fn show(State(app): State<App>, principal: Principal) -> ApiResult<Json<Value>> {
+    Ok(Json(describe(&account(&app, &principal).await?)))
+}
+
+async fn account(app: &App, principal: &Principal) -> ApiResult<User> {
+    // Gone since the token was issued.
+    let gone = || {
+        ApiError::new(
+            StatusCode::UNAUTHORIZED,
+            "session_revoked",
+            "the account is gone",
+        )
+    };
+    app.db.user(principal.subject()).await?.ok_or_else(gone)
+}
+
+fn describe(user: &User) -> Value {
+    json!({
+        "id": user.id,
+        "email": user.email,
+        "role": user.role,
+        "display_name": user.display_name,
+        "avatar": user.avatar_image_id.as_ref().map(|id| format!("/api/images/{id}/content")),
+        "created_at": user.created_at,
+    })
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Change {
+    display_name: String,
+}
+
+/// `PATCH /api/me`.
+pub(crate) async fn change(
+    State(app): State<App>,
+    principal: Principal,
+    Input(input): Input<Change>,
+) -> ApiResult<Json<Value>> {
+    let name = input.display_name.trim();
+    if name.chars().count() > 100 || name.chars().any(char::is_control) {
+        let detail = "a display name has at most 100 characters and no control characters";
+        return Err(ApiError::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "invalid_display_name",
+            detail,
+        ));
+    }
+    app.db.set_display_name(principal.subject(), name).await?;
+    show(State(app), principal).await
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ChangePassword {
+    current_password: Typed,
+    new_password: Typed,
+}
+
+/// `PUT /api/me/password`: 204; every other session ends.
+pub(crate) async fn change_password(
+    State(app): State<App>,
+    principal: Principal,
+    Input(input): Input<ChangePassword>,
+) -> ApiResult<StatusCode> {
+    let user = account(&app, &principal).await?;
+    let wrong = || {
+        ApiError::new(
+            StatusCode::FORBIDDEN,
+            "invalid_credentials",
+            "the current password is not right",
+        )
+    };
+    // Read again: the verification may have stored a better hash.
+    verify(&app, &user.email, input.current_password)
+        .await?
+        .ok_or_else(wrong)?;
+    let user = account(&app, &principal).await?;
+    let password = acceptable(&app, input.new_password, &user.email)?;
+    let hash = app.hasher.hash_new(password).await.map_err(hash_failed)?;
+    if !app
+        .db
+        .replace_password_hash(&user.id, &user.password_hash, &hash)
+        .await?
+    {
+        return Err(ApiError::new(
+            StatusCode::CONFLICT,
+            "conflict",
+            "the password was changed at the same time",
+        ));
+    }
+    let others = EndSessions::Subject {
+        subject: &user.id,
+        keep: principal.session(),
+    };
+    app.issuer
+        .end(others, EndReason::CredentialsChanged)
+        .await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `DELETE /api/me`: 204; sessions, pictures and account are gone.
+pub(crate) async fn delete(State(app): State<App>, principal: Principal) -> ApiResult<Response> {
+    let subject = principal.subject();
+    app.issuer
+        .end(
+            EndSessions::Subject {
+                subject,
+                keep: None,
+            },
+            EndReason::AccountClosed,
+        )
+        .await?;
+    loop {
+        let images = app.db.images(subject, None, 100).await?;
+        if images.is_empty() {
+            break;
+        }
+        for image in images {
+            app.objects.delete(&image.object_key).await?;
+            app.db.delete_image(subject, &image.id).await?;
+        }
+    }
+    app.db.delete_user(subject).await?;
+    Ok(signed_out(&app))
+}

@@ -1,0 +1,116 @@
+//! Reading settings, and collecting what is wrong with them.
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr as _;
+use std::time::Duration;
+
+use tower_rampart::rate_limit::Quota;
+
+use crate::settings::{Problem, Settings};
+
+/// Reads settings, and collects what is wrong with them.
+pub(crate) struct Reader<'a> {
+    pub(crate) settings: &'a Settings,
+    pub(crate) problems: Vec<Problem>,
+}
+
+impl Reader<'_> {
+    pub(crate) fn problem(&mut self, name: &str, text: impl Into<String>) {
+        self.problems.push(Problem::new(name, text));
+    }
+
+    /// Parses a setting or its default; a bad one is a problem, and the default
+    /// stands in so that the rest can be judged too.
+    pub(crate) fn parse<T>(
+        &mut self,
+        name: &str,
+        default: &str,
+        form: &str,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> T {
+        let text = self.settings.get(name).unwrap_or(default);
+        if let Some(value) = parse(text) {
+            return value;
+        }
+        self.problem(name, format!("{text:?} cannot be read; {form}"));
+        parse(default).expect("defaults can be read")
+    }
+
+    pub(crate) fn path(&mut self, name: &str, scheme: &str, default: &Path) -> PathBuf {
+        let Some(url) = self.settings.get(name) else {
+            return default.to_owned();
+        };
+        match url.strip_prefix(scheme) {
+            Some(path) if !path.is_empty() && !path.contains(['?', '#']) => PathBuf::from(path),
+            _ => {
+                // The value may hold a password, so it is not repeated.
+                self.problem(
+                    name,
+                    format!("is not a URL that this build can use; write {scheme}PATH"),
+                );
+                default.to_owned()
+            }
+        }
+    }
+
+    pub(crate) fn duration(&mut self, name: &str, default: &str) -> Duration {
+        self.parse(
+            name,
+            default,
+            "write a number and s, m, h or d, for instance 10m",
+            |text| {
+                let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+                let seconds = match unit {
+                    "s" => 1,
+                    "m" => 60,
+                    "h" => 3_600,
+                    "d" => 86_400,
+                    _ => return None,
+                };
+                parse_digits(number)?
+                    .checked_mul(seconds)
+                    .map(Duration::from_secs)
+            },
+        )
+    }
+
+    pub(crate) fn quota(&mut self, name: &str, default: &str) -> Quota {
+        self.parse(
+            name,
+            default,
+            "write COUNT/PERIOD, for instance 30/15m",
+            |text| Quota::from_str(text).ok(),
+        )
+    }
+
+    pub(crate) fn bytes(&mut self, name: &str, default: &str) -> u64 {
+        self.parse(
+            name,
+            default,
+            "write a number of bytes, or one with KiB or MiB, for instance 5MiB",
+            |text| {
+                let units = [("KiB", 1_024), ("MiB", 1_024 * 1_024), ("", 1)];
+                let (number, size) = units
+                    .into_iter()
+                    .find_map(|(unit, size)| Some((text.strip_suffix(unit)?, size)))?;
+                parse_digits(number)?
+                    .checked_mul(size)
+                    .filter(|bytes| *bytes > 0)
+            },
+        )
+    }
+
+    pub(crate) fn number(&mut self, name: &str, default: u64) -> u64 {
+        self.parse(
+            name,
+            &default.to_string(),
+            "write a number of at least 1",
+            |text| parse_digits(text).filter(|number| *number > 0),
+        )
+    }
+}
+
+fn parse_digits(text: &str) -> Option<u64> {
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    digits.then(|| text.parse().ok())?
+}

@@ -1,0 +1,193 @@
+//! How handlers refuse, and how everything that is not ours to answer is
+//! turned into the same kind of answer.
+
+use std::any::Any;
+use std::sync::{Arc, Mutex};
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use http::header::CONTENT_TYPE;
+use http::{StatusCode, request};
+use tower_rampart::identity::RequestId;
+use tower_rampart::password::HashBusy;
+use tower_rampart::rejection::{Rejection, RejectionCode, Renderer};
+
+/// A refusal by a handler.
+#[derive(Debug)]
+pub(crate) struct ApiError(Rejection);
+
+/// What a handler gives back.
+pub(crate) type ApiResult<T> = Result<T, ApiError>;
+
+impl ApiError {
+    /// Refuses with a code of this server's own.
+    pub(crate) fn new(status: StatusCode, code: &'static str, detail: &'static str) -> Self {
+        Self(Rejection::new(status, RejectionCode::Other(code)).detail(detail))
+    }
+
+    /// Adds a member to the problem document.
+    pub(crate) fn member(self, name: &'static str, value: impl Into<serde_json::Value>) -> Self {
+        Self(self.0.member(name, value))
+    }
+
+    /// There is no such thing, or it is somebody else's.
+    pub(crate) fn not_found() -> Self {
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "not_found",
+            "there is no such thing here",
+        )
+    }
+
+    /// A sign-in failed. Unknown, locked and wrong look alike.
+    pub(crate) fn invalid_credentials() -> Self {
+        Self::new(
+            StatusCode::UNAUTHORIZED,
+            "invalid_credentials",
+            "address and password do not match",
+        )
+    }
+}
+
+impl From<Rejection> for ApiError {
+    fn from(rejection: Rejection) -> Self {
+        Self(rejection)
+    }
+}
+
+impl From<HashBusy> for ApiError {
+    fn from(busy: HashBusy) -> Self {
+        let rejection = Rejection::new(StatusCode::SERVICE_UNAVAILABLE, RejectionCode::Overloaded)
+            .kind("password-pool");
+        Self(
+            rejection
+                .detail("too many sign-ins at once; try again")
+                .retry_after(busy.retry_after()),
+        )
+    }
+}
+
+/// A part of the server failed. The log says what; the client does not learn it.
+impl<E: Into<Failure>> From<E> for ApiError {
+    fn from(error: E) -> Self {
+        let Failure { what, error } = error.into();
+        tracing::error!(
+            what,
+            error = &*error as &(dyn std::error::Error + 'static),
+            "request failed"
+        );
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal_error",
+            "something went wrong here; it was logged",
+        )
+    }
+}
+
+/// Errors that are nobody's business but the operator's.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    what: &'static str,
+    error: Box<dyn std::error::Error + Send + Sync>,
+}
+
+macro_rules! failures {
+    ($($error:ty => $what:literal),* $(,)?) => {$(
+        impl From<$error> for Failure {
+            fn from(error: $error) -> Self {
+                Self { what: $what, error: error.into() }
+            }
+        }
+    )*};
+}
+
+failures! {
+    sqlx::Error => "database",
+    object_store::Error => "object-store",
+    std::io::Error => "object-store",
+    tower_rampart::session::StoreError => "session-store",
+    tower_rampart::session::IssueError => "token-issuer",
+}
+
+/// A refusal on its way to [`render`], which knows the request's identifier.
+#[derive(Clone)]
+struct Unrendered(Arc<Mutex<Option<Rejection>>>);
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let mut response = self.0.status().into_response();
+        response
+            .extensions_mut()
+            .insert(Unrendered(Arc::new(Mutex::new(Some(self.0)))));
+        response
+    }
+}
+
+/// Renders refusals of handlers, and whatever else failed without a body, such
+/// as a wrong method or a timeout.
+pub(crate) async fn render(request: Request, next: Next) -> Response {
+    let head = essentials(&request);
+    let mut response = next.run(request).await;
+    let refused = response.extensions_mut().remove::<Unrendered>();
+    let refused = refused.and_then(|unrendered| unrendered.0.lock().ok()?.take());
+    let status = response.status();
+    let bare = (status.is_client_error() || status.is_server_error())
+        && !response.headers().contains_key(CONTENT_TYPE);
+    let rejection = match refused {
+        Some(rejection) => rejection,
+        None if bare => Rejection::new(status, code_of(status))
+            .detail(status.canonical_reason().unwrap_or("refused")),
+        None => return response,
+    };
+    let rendered = rejection.into_response(&head);
+    // What the response already said, such as `Allow` or cookies, stays.
+    let (mut parts, bytes) = rendered.into_parts();
+    for (name, value) in response.headers() {
+        if name != http::header::CONTENT_LENGTH && !parts.headers.contains_key(name) {
+            parts.headers.append(name, value.clone());
+        }
+    }
+    Response::from_parts(parts, Body::from(bytes))
+}
+
+fn code_of(status: StatusCode) -> RejectionCode {
+    RejectionCode::Other(match status {
+        StatusCode::METHOD_NOT_ALLOWED => "method_not_allowed",
+        StatusCode::NOT_FOUND => "not_found",
+        StatusCode::REQUEST_TIMEOUT => "request_timeout",
+        StatusCode::SERVICE_UNAVAILABLE => "temporarily_unavailable",
+        StatusCode::PAYLOAD_TOO_LARGE => "body_too_large",
+        status if status.is_client_error() => "bad_request",
+        _ => "internal_error",
+    })
+}
+
+/// Keeps of a request what rendering needs.
+fn essentials(request: &Request) -> request::Parts {
+    let (mut head, ()) = http::Request::new(()).into_parts();
+    head.method = request.method().clone();
+    if let Some(id) = request.extensions().get::<RequestId>() {
+        head.extensions.insert(id.clone());
+    }
+    if let Some(renderer) = request.extensions().get::<Renderer>() {
+        head.extensions.insert(renderer.clone());
+    }
+    head
+}
+
+/// Turns a panic of a handler into an answer. The message goes to the log only.
+pub(crate) fn panicked(panic: &(dyn Any + Send)) -> Response {
+    let message = panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    tracing::error!(panic = message.unwrap_or("no message"), "handler panicked");
+    ApiError::new(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "internal_error",
+        "something went wrong here; it was logged",
+    )
+    .into_response()
+}

@@ -1,0 +1,189 @@
+//! Starting, serving and stopping.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tower_rampart::clock::SystemClock;
+use tower_rampart::password::{LoginHasher, PasswordHasher, calibrate_cost};
+use tower_rampart::session::{SessionCookies, SqliteStore, TokenIssuer};
+use tracing_subscriber::EnvFilter;
+
+use crate::app::{self, App, UploadLimits};
+use crate::cli::say;
+use crate::config::Config;
+use crate::db::{Db, private_folder};
+use crate::layers::{Layers, issuer_builder};
+use crate::objects::Objects;
+use crate::{health, secrets};
+
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
+
+/// How long a hash should take on this machine.
+const HASH_TARGET: Duration = Duration::from_millis(250);
+
+/// How long open requests may go on after a signal to stop.
+const SHUTDOWN: Duration = Duration::from_secs(20);
+
+/// Serves until a signal says to stop.
+///
+/// # Errors
+///
+/// If a store cannot be opened or an address is taken.
+pub(crate) fn run(config: Config) -> Result<()> {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    if config.production {
+        log.json().init()
+    } else {
+        log.with_ansi(false).init()
+    }
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?
+        .block_on(serve(config))
+}
+
+async fn serve(config: Config) -> Result<()> {
+    private_folder(&config.data_dir)?;
+    let secret = match &config.secret {
+        Some(secret) => secret,
+        None => &secrets::load_or_create(&config.data_dir.join("secret-key"))?,
+    };
+    let db = Db::open(&config.database).await?;
+    let store = SqliteStore::open(db.pool()).await?;
+    let issuer = issuer_builder(&config, store, secret).build()?;
+    issuer.sync_revocations().await?;
+    let cost = bcrypt_cost(&config)?;
+    let layers = Layers::new(&config, &issuer)?;
+    let app = App {
+        objects: Objects::open(&config.objects)?,
+        hasher: LoginHasher::builder(PasswordHasher::builder().cost(cost).build()?).build()?,
+        cookies: SessionCookies::default(),
+        password_policy: config.password_policy,
+        login_account: layers.login_account.limiter(),
+        upload: Arc::new(UploadLimits {
+            max_bytes: config.upload_max_bytes,
+            max_pixels: config.upload_max_pixels,
+        }),
+        issuer: issuer.clone(),
+        db,
+    };
+
+    let listener = TcpListener::bind(config.listen)
+        .await
+        .map_err(|error| taken("RAMPART_LISTEN", config.listen, &error))?;
+    let address = listener.local_addr()?;
+    let admin = TcpListener::bind(config.admin_listen).await;
+    let admin =
+        admin.map_err(|error| taken("RAMPART_ADMIN_LISTEN", config.admin_listen, &error))?;
+    greet(&config, address, admin.local_addr()?, cost);
+
+    let following = tokio::spawn(follow_revocations(issuer));
+    let operators = health::routes().with_state(app.clone());
+    let router = app::router(app, &layers);
+    let stop = stop_signal()?;
+    let public = axum::serve(
+        listener,
+        router.into_make_service_with_connect_info::<SocketAddr>(),
+    );
+    let public = public
+        .with_graceful_shutdown(stopped(stop.clone()))
+        .into_future();
+    let operators = axum::serve(admin, operators)
+        .with_graceful_shutdown(stopped(stop.clone()))
+        .into_future();
+    tokio::select! {
+        outcome = async { tokio::try_join!(public, operators) } => drop(outcome?),
+        () = async { stopped(stop).await; tokio::time::sleep(SHUTDOWN).await } => {
+            tracing::warn!("requests were still open when the server stopped");
+        }
+    }
+    following.abort();
+    Ok(())
+}
+
+fn taken(setting: &str, address: SocketAddr, error: &std::io::Error) -> String {
+    format!("{setting}: {address} cannot be listened on: {error}")
+}
+
+/// Says where things are, for whoever started the server by hand.
+fn greet(config: &Config, address: SocketAddr, admin: SocketAddr, cost: u8) {
+    say(&format!("page      http://{address}/"));
+    say(&format!("operators http://{admin}/readyz"));
+    say(&format!("database  {}", config.database.display()));
+    say(&format!("objects   {}", config.objects.display()));
+    if config.secret.is_none() {
+        say(&format!(
+            "secret    {}",
+            config.data_dir.join("secret-key").display()
+        ));
+    }
+    say(&format!("bcrypt    cost {cost}"));
+}
+
+/// Takes the configured cost, or measures once and remembers.
+fn bcrypt_cost(config: &Config) -> Result<u8> {
+    if let Some(cost) = config.bcrypt_cost {
+        return Ok(cost);
+    }
+    let path = config.data_dir.join("bcrypt-cost");
+    if let Ok(text) = std::fs::read_to_string(&path) {
+        let cost = text
+            .trim()
+            .parse()
+            .ok()
+            .filter(|cost| (10..=15).contains(cost));
+        return cost.ok_or_else(|| {
+            format!("{} holds no cost from 10 to 15; delete it", path.display()).into()
+        });
+    }
+    let cost = calibrate_cost(HASH_TARGET, &SystemClock);
+    match secrets::write_new(&path, &cost.to_string()) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error.into()),
+        _ => Ok(cost),
+    }
+}
+
+/// Learns of sessions that other processes ended.
+async fn follow_revocations(issuer: TokenIssuer) {
+    let mut every = tokio::time::interval(Duration::from_secs(2));
+    loop {
+        every.tick().await;
+        if let Err(error) = issuer.sync_revocations().await {
+            tracing::warn!(
+                error = &error as &(dyn std::error::Error + 'static),
+                "ended sessions could not be read"
+            );
+        }
+    }
+}
+
+/// Becomes true once the process is told to stop.
+type Stop = tokio::sync::watch::Receiver<bool>;
+
+fn stop_signal() -> Result<Stop> {
+    let (mut terminate, mut interrupt) = (
+        signal(SignalKind::terminate())?,
+        signal(SignalKind::interrupt())?,
+    );
+    let (sender, receiver) = tokio::sync::watch::channel(false);
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        sender.send_replace(true);
+        // Kept alive so that waiting for it never ends early.
+        sender.closed().await;
+    });
+    Ok(receiver)
+}
+
+async fn stopped(mut stop: Stop) {
+    let _ = stop.wait_for(|stop| *stop).await;
+}

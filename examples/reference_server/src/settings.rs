@@ -1,0 +1,199 @@
+//! The settings as texts, with where they came from.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+
+use clap::Args;
+
+/// Settings that may be given as flags. Secrets may not: everybody on the
+/// machine can read a command line.
+#[derive(Args, Debug, Default)]
+pub(crate) struct Flags {
+    /// `dev` or `production` (`RAMPART_ENV`).
+    #[arg(long, global = true)]
+    env: Option<String>,
+    /// Address to listen on (`RAMPART_LISTEN`).
+    #[arg(long, global = true)]
+    listen: Option<String>,
+    /// Loopback address for operators (`RAMPART_ADMIN_LISTEN`).
+    #[arg(long, global = true)]
+    admin_listen: Option<String>,
+    /// URL under which browsers reach the server (`RAMPART_PUBLIC_URL`).
+    #[arg(long, global = true)]
+    public_url: Option<String>,
+    /// Folder for the embedded stores (`RAMPART_DATA_DIR`).
+    #[arg(long, global = true)]
+    data_dir: Option<String>,
+    /// Origins of front ends, separated by commas (`CORS_ORIGINS`).
+    #[arg(long, global = true)]
+    cors_origins: Option<String>,
+    /// Networks of proxies, separated by commas (`TRUSTED_PROXIES`).
+    #[arg(long, global = true)]
+    trusted_proxies: Option<String>,
+}
+
+/// Every name that means something here.
+pub(crate) const NAMES: &[&str] = &[
+    "RAMPART_ENV",
+    "RAMPART_LISTEN",
+    "RAMPART_ADMIN_LISTEN",
+    "RAMPART_PUBLIC_URL",
+    "RAMPART_DATA_DIR",
+    "SECRET_KEY",
+    "SECRET_KEY_FILE",
+    "SECRET_KEY_PREVIOUS",
+    "SECRET_KEY_PREVIOUS_FILE",
+    "DATABASE_URL",
+    "STORAGE_URL",
+    "CORS_ORIGINS",
+    "TRUSTED_PROXIES",
+    "FORWARDED_HEADER",
+    "ACCESS_TTL",
+    "REFRESH_IDLE",
+    "REFRESH_ABSOLUTE",
+    "REFRESH_GRACE",
+    "LIMIT_LOGIN_IP",
+    "LIMIT_LOGIN_ACCOUNT",
+    "LIMIT_API",
+    "BCRYPT_COST",
+    "PASSWORD_MIN_CHARS",
+    "UPLOAD_MAX_BYTES",
+    "UPLOAD_MAX_PIXELS",
+];
+
+/// Settings of services that this build does not have.
+const UNAVAILABLE: &[(&str, &str)] = &[
+    (
+        "REDIS_URL",
+        "this build keeps limits in its own process; unset it",
+    ),
+    ("SMTP_URL", "this build sends no mail; unset it"),
+    ("MAIL_FROM", "this build sends no mail; unset it"),
+    ("PASSWORD_PEPPER", "this build uses no pepper; unset it"),
+    (
+        "PASSWORD_PEPPER_FILE",
+        "this build uses no pepper; unset it",
+    ),
+];
+
+/// The settings as given.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    values: BTreeMap<String, String>,
+    /// Names in the environment that are not readable text.
+    unreadable: Vec<String>,
+}
+
+impl Settings {
+    /// Reads the environment, then lets flags win.
+    pub(crate) fn from_env(flags: Flags) -> Self {
+        let mut settings = Self {
+            values: BTreeMap::new(),
+            unreadable: Vec::new(),
+        };
+        for (name, value) in std::env::vars_os() {
+            let Ok(name) = name.into_string() else {
+                continue;
+            };
+            match value.into_string() {
+                Ok(value) => drop(settings.values.insert(name, value)),
+                Err(_) if is_ours(&name) => settings.unreadable.push(name),
+                Err(_) => {}
+            }
+        }
+        for (name, value) in [
+            ("RAMPART_ENV", flags.env),
+            ("RAMPART_LISTEN", flags.listen),
+            ("RAMPART_ADMIN_LISTEN", flags.admin_listen),
+            ("RAMPART_PUBLIC_URL", flags.public_url),
+            ("RAMPART_DATA_DIR", flags.data_dir),
+            ("CORS_ORIGINS", flags.cors_origins),
+            ("TRUSTED_PROXIES", flags.trusted_proxies),
+        ] {
+            if let Some(value) = value {
+                settings.values.insert(name.to_owned(), value);
+            }
+        }
+        settings
+    }
+
+    /// Returns a setting; an empty one counts as absent.
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        self.values
+            .get(name)
+            .map(String::as_str)
+            .filter(|value| !value.is_empty())
+    }
+
+    /// Returns the folder in which a service manager puts credentials.
+    pub(crate) fn credentials_directory(&self) -> Option<PathBuf> {
+        self.get("CREDENTIALS_DIRECTORY").map(PathBuf::from)
+    }
+
+    /// Finds names that would silently do nothing.
+    pub(crate) fn name_problems(&self) -> Vec<Problem> {
+        let unreadable = self
+            .unreadable
+            .iter()
+            .map(|name| Problem::new(name, "is not UTF-8; write it as text"));
+        let unavailable = UNAVAILABLE
+            .iter()
+            .filter(|(name, _)| self.get(name).is_some())
+            .map(|(name, reason)| Problem::new(*name, *reason));
+        let unknown = self
+            .values
+            .keys()
+            // `RAMPART_TEST_…` belongs to the test suite.
+            .filter(|name| {
+                is_ours(name)
+                    && !name.starts_with("RAMPART_TEST_")
+                    && !NAMES.contains(&name.as_str())
+            })
+            .map(|name| {
+                Problem::new(
+                    name,
+                    format!("is not a setting; did you mean {}?", nearest(name)),
+                )
+            });
+        unreadable.chain(unavailable).chain(unknown).collect()
+    }
+}
+
+fn is_ours(name: &str) -> bool {
+    name.starts_with("RAMPART_")
+}
+
+fn nearest(name: &str) -> &'static str {
+    NAMES
+        .iter()
+        .copied()
+        .min_by_key(|known| strsim::levenshtein(known, name))
+        .unwrap_or(NAMES[0])
+}
+
+/// A setting that cannot be used: its name, what is wrong, the form to write.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Problem {
+    /// The setting.
+    pub(crate) name: String,
+    /// What is wrong, and the form to write. Never the value of a secret.
+    pub(crate) text: String,
+}
+
+impl Problem {
+    /// Describes a problem.
+    pub(crate) fn new(name: impl Into<String>, text: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            text: text.into(),
+        }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // One line each, whatever a value contained.
+        write!(f, "{}: {}", self.name, self.text.replace(['\n', '\r'], " "))
+    }
+}

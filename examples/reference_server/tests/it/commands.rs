@@ -1,0 +1,199 @@
+//! The commands and the configuration.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::Output;
+
+use crate::server::{Server, binary};
+
+fn run(arguments: &[&str], settings: &[(&str, &str)]) -> Output {
+    binary()
+        .args(arguments)
+        .envs(settings.iter().copied())
+        .output()
+        .expect("the command runs")
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn a_generated_secret_is_long_enough_and_never_the_same() {
+    let first = run(&["gen-secret"], &[]);
+    let second = run(&["gen-secret"], &[]);
+    assert!(first.status.success());
+    assert_eq!(stdout(&first).trim().len(), 64);
+    assert_ne!(first.stdout, second.stdout);
+    assert_eq!(
+        stdout(&run(
+            &["gen-secret", "--bytes", "32", "--format", "hex"],
+            &[]
+        ))
+        .trim()
+        .len(),
+        64
+    );
+    assert!(stdout(&run(&["gen-secret", "--format", "env", "--name", "X"], &[])).starts_with("X="));
+    assert_eq!(
+        run(&["gen-secret", "--bytes", "8"], &[]).status.code(),
+        Some(2)
+    );
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("secret");
+    let path = path.to_str().expect("UTF-8");
+    assert!(run(&["gen-secret", "--out", path], &[]).status.success());
+    assert_eq!(
+        std::fs::metadata(path)
+            .expect("a file")
+            .permissions()
+            .mode()
+            & 0o777,
+        0o600
+    );
+    let again = run(&["gen-secret", "--out", path], &[]);
+    assert_eq!(
+        again.status.code(),
+        Some(1),
+        "an existing file is never overwritten"
+    );
+}
+
+#[test]
+fn every_wrong_setting_is_reported_at_once_without_its_secret() {
+    let output = run(
+        &["check"],
+        &[
+            ("RAMPART_ENV", "production"),
+            ("RAMPART_LISTNE", "0.0.0.0:80"),
+            ("SECRET_KEY", "canary-short"),
+            ("DATABASE_URL", "postgres://app:canary@db/app"),
+            (
+                "CORS_ORIGINS",
+                "https://app.example.com/,http://localhost:5173",
+            ),
+            ("TRUSTED_PROXIES", "proxy"),
+            ("LIMIT_API", "300 per minute"),
+            ("BCRYPT_COST", "4"),
+            ("ACCESS_TTL", "2d"),
+            ("REDIS_URL", "redis://x"),
+        ],
+    );
+    assert_eq!(output.status.code(), Some(78));
+    let text = stderr(&output);
+    for expected in [
+        "RAMPART_LISTNE: is not a setting; did you mean RAMPART_LISTEN?",
+        "RAMPART_LISTEN: is required in production",
+        "RAMPART_DATA_DIR: is required in production",
+        "RAMPART_PUBLIC_URL: is required in production",
+        "SECRET_KEY: the secret is too weak: it is shorter than 32 bytes",
+        "DATABASE_URL: is not a URL that this build can use",
+        "CORS_ORIGINS: CORS_ORIGINS[0] \"https://app.example.com/\"",
+        "CORS_ORIGINS: CORS_ORIGINS[1] \"http://localhost:5173\": a loopback origin",
+        "TRUSTED_PROXIES: trusted proxy 0 \"proxy\"",
+        "LIMIT_API: \"300 per minute\" cannot be read; write COUNT/PERIOD",
+        "BCRYPT_COST: \"4\" cannot be read; write a number from 10 to 15",
+        "an access lifetime of 172800s",
+        "REDIS_URL: this build keeps limits in its own process",
+    ] {
+        assert!(text.contains(expected), "{expected:?} in:\n{text}");
+    }
+    assert!(!text.contains("canary"), "{text}");
+    let json = run(&["check", "--json"], &[("BCRYPT_COST", "4")]);
+    let json: serde_json::Value = serde_json::from_slice(&json.stdout).expect("JSON");
+    assert_eq!(
+        (&json["ok"], &json["problems"][0]["name"]),
+        (&false.into(), &"BCRYPT_COST".into())
+    );
+}
+
+#[test]
+fn defaults_are_usable_and_production_is_with_everything_set() {
+    assert!(run(&["check"], &[]).status.success());
+    let secret = stdout(&run(&["gen-secret"], &[])).trim().to_owned();
+    let output = run(
+        &["check"],
+        &[
+            ("RAMPART_ENV", "production"),
+            ("RAMPART_LISTEN", "0.0.0.0:8080"),
+            ("RAMPART_PUBLIC_URL", "https://api.example.com"),
+            ("RAMPART_DATA_DIR", "/var/lib/rampart"),
+            ("SECRET_KEY", &secret),
+            ("CORS_ORIGINS", "https://app.example.com"),
+            ("BCRYPT_COST", "12"),
+        ],
+    );
+    assert!(output.status.success(), "{}", stderr(&output));
+}
+
+#[test]
+fn a_secret_may_come_from_a_file_but_not_from_two_places() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("key");
+    std::fs::write(&path, stdout(&run(&["gen-secret"], &[]))).expect("written");
+    let path = path.to_str().expect("UTF-8");
+    assert!(
+        run(&["check"], &[("SECRET_KEY_FILE", path)])
+            .status
+            .success()
+    );
+    let both = run(
+        &["check"],
+        &[("SECRET_KEY_FILE", path), ("SECRET_KEY", "x")],
+    );
+    assert!(
+        stderr(&both).contains("SECRET_KEY: is set, and SECRET_KEY_FILE too"),
+        "{}",
+        stderr(&both)
+    );
+    let missing = run(&["check"], &[("SECRET_KEY_FILE", "/nonexistent")]);
+    assert_eq!(missing.status.code(), Some(78));
+}
+
+#[test]
+fn the_order_of_the_layers_can_be_read() {
+    let output = run(&["explain"], &[]);
+    let text = stdout(&output);
+    assert!(
+        output.status.success()
+            && text.contains("every request, outermost first")
+            && text.contains(" 5  csrf"),
+        "{text}"
+    );
+    let json = run(&["explain", "--json"], &[]);
+    assert!(
+        serde_json::from_slice::<serde_json::Value>(&json.stdout)
+            .expect("JSON")
+            .is_object()
+    );
+    for command in ["serve", "gen-secret", "check", "explain"] {
+        assert!(run(&[command, "--help"], &[]).status.success(), "{command}");
+    }
+    assert_eq!(run(&["nonsense"], &[]).status.code(), Some(2));
+}
+
+#[tokio::test]
+async fn what_the_server_writes_only_its_owner_can_read() {
+    let server = Server::start();
+    server.register("ann@example.com").await;
+    let mode = |name: &str| {
+        std::fs::metadata(server.data.path().join(name))
+            .expect("a file")
+            .permissions()
+            .mode()
+            & 0o777
+    };
+    for file in [
+        "secret-key",
+        "rampart.db",
+        "rampart.db-wal",
+        "rampart.db-shm",
+    ] {
+        assert_eq!(mode(file), 0o600, "{file}");
+    }
+    assert_eq!(mode("objects"), 0o700);
+}

@@ -1,0 +1,7 @@
+//! The built server, started on a free port and driven over HTTP.
+
+mod account;
+mod commands;
+mod images;
+mod refusals;
+mod server;

@@ -1,0 +1,253 @@
+//! A server of its own for each test, and a client that knows its routes.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use reqwest::multipart::{Form, Part};
+use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+pub(crate) const PASSWORD: &str = "violet kettle parade";
+
+/// A running server; dropping it stops it and removes its data.
+#[derive(Debug)]
+pub(crate) struct Server {
+    process: Child,
+    pub(crate) url: String,
+    pub(crate) data: TempDir,
+    client: Client,
+}
+
+/// The built binary, without any setting of whoever runs the tests.
+pub(crate) fn binary() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_reference-server"));
+    command.env_clear().env("RUST_BACKTRACE", "1");
+    command
+}
+
+impl Server {
+    /// Starts a server with a fresh data directory.
+    pub(crate) fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// Starts a server with further settings.
+    pub(crate) fn start_with(settings: &[(&str, &str)]) -> Self {
+        let data = tempfile::tempdir().expect("a folder");
+        let (process, url) = launch(data.path(), settings);
+        // A client of its own, so that no connection outlives the server.
+        Self {
+            process,
+            url,
+            data,
+            client: Client::new(),
+        }
+    }
+
+    /// Stops the server and starts another one on the same data.
+    pub(crate) fn restart(&mut self) {
+        stop(&mut self.process);
+        (self.process, self.url) = launch(self.data.path(), &[]);
+    }
+
+    /// Starts a request.
+    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.client.request(method, format!("{}{path}", self.url))
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: Value) -> Response {
+        self.request(Method::POST, path)
+            .json(&body)
+            .send()
+            .await
+            .expect("an answer")
+    }
+
+    pub(crate) async fn get(&self, path: &str, token: &str) -> Response {
+        self.request(Method::GET, path)
+            .bearer_auth(token)
+            .send()
+            .await
+            .expect("an answer")
+    }
+
+    pub(crate) async fn register(&self, email: &str) {
+        let answer = self
+            .post(
+                "/api/auth/register",
+                json!({"email": email, "password": PASSWORD}),
+            )
+            .await;
+        assert_eq!(answer.status(), StatusCode::ACCEPTED);
+    }
+
+    /// Signs in and returns the answer's members.
+    pub(crate) async fn login(&self, email: &str) -> Value {
+        let body = json!({"email": email, "password": PASSWORD, "delivery": "body"});
+        let answer = self.post("/api/auth/login", body).await;
+        assert_eq!(answer.status(), StatusCode::OK);
+        answer.json().await.expect("JSON")
+    }
+
+    /// Registers and signs in; returns an access token.
+    pub(crate) async fn token(&self, email: &str) -> String {
+        self.register(email).await;
+        text(&self.login(email).await, "access_token")
+    }
+
+    pub(crate) async fn upload(
+        &self,
+        token: &str,
+        name: &str,
+        media_type: &str,
+        bytes: Vec<u8>,
+    ) -> Response {
+        let part = Part::bytes(bytes)
+            .file_name(name.to_owned())
+            .mime_str(media_type)
+            .expect("a media type");
+        let request = self.request(Method::POST, "/api/images").bearer_auth(token);
+        request
+            .multipart(Form::new().part("file", part))
+            .send()
+            .await
+            .expect("an answer")
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        stop(&mut self.process);
+    }
+}
+
+fn stop(process: &mut Child) {
+    let _ = process.kill();
+    let _ = process.wait();
+}
+
+/// Starts the binary and waits until it says where its page is.
+fn launch(data: &Path, settings: &[(&str, &str)]) -> (Child, String) {
+    let mut process = binary()
+        .env("RAMPART_LISTEN", "127.0.0.1:0")
+        .env("RAMPART_ADMIN_LISTEN", "127.0.0.1:0")
+        .env("RAMPART_DATA_DIR", data)
+        .env("BCRYPT_COST", "10")
+        .envs(settings.iter().copied())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the server starts");
+    let output = BufReader::new(process.stdout.take().expect("piped"));
+    let page = output
+        .lines()
+        .map_while(Result::ok)
+        .find_map(|line| line.strip_prefix("page ").map(str::to_owned));
+    let url = page
+        .expect("the server says where its page is")
+        .trim()
+        .trim_end_matches('/')
+        .to_owned();
+    (process, url)
+}
+
+/// A text member of an answer.
+#[track_caller]
+pub(crate) fn text(answer: &Value, member: &str) -> String {
+    answer[member]
+        .as_str()
+        .unwrap_or_else(|| panic!("{member} in {answer}"))
+        .to_owned()
+}
+
+/// Checks a refusal: its status, its code, and the form of its document.
+#[track_caller]
+pub(crate) fn check_problem(status: StatusCode, expected: u16, problem: &Value, code: &str) {
+    assert_eq!(
+        (status.as_u16(), problem["code"].as_str()),
+        (expected, Some(code)),
+        "{problem}"
+    );
+    assert_eq!(problem["status"], expected);
+    assert!(
+        problem["type"].is_string() && problem["title"].is_string(),
+        "{problem}"
+    );
+    assert_eq!(
+        problem["request_id"].as_str().map(str::len),
+        Some(32),
+        "{problem}"
+    );
+}
+
+/// Reads a refusal and checks it.
+pub(crate) async fn refused(answer: Response, status: u16, code: &str) -> Value {
+    assert_eq!(answer.headers()["content-type"], "application/problem+json");
+    let got = answer.status();
+    let problem: Value = answer.json().await.expect("JSON");
+    check_problem(got, status, &problem, code);
+    problem
+}
+
+/// A real PNG: one colour, and random bytes in a comment up to `size`.
+pub(crate) fn png(width: u32, height: u32, size: usize) -> Vec<u8> {
+    fn chunk(kind: &[u8; 4], data: &[u8]) -> Vec<u8> {
+        let checked = [kind, data].concat();
+        let length = u32::try_from(data.len()).expect("a short chunk");
+        [
+            &length.to_be_bytes()[..],
+            &checked,
+            &crc(&checked).to_be_bytes(),
+        ]
+        .concat()
+    }
+    fn crc(bytes: &[u8]) -> u32 {
+        !bytes.iter().fold(!0_u32, |crc, byte| {
+            (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
+                if crc & 1 == 1 {
+                    crc >> 1 ^ 0xedb8_8320
+                } else {
+                    crc >> 1
+                }
+            })
+        })
+    }
+    fn adler(bytes: &[u8]) -> u32 {
+        let (a, b) = bytes.iter().fold((1_u32, 0_u32), |(a, b), byte| {
+            let a = (a + u32::from(*byte)) % 65_521;
+            (a, (b + a) % 65_521)
+        });
+        b << 16 | a
+    }
+    let row = [vec![0_u8], vec![0x7f; width as usize]].concat();
+    let pixels = row.repeat(height as usize);
+    let mut zlib = vec![0x78, 0x01];
+    let mut blocks = pixels.chunks(0xffff).peekable();
+    while let Some(block) = blocks.next() {
+        let length = u16::try_from(block.len()).expect("a short block");
+        zlib.push(u8::from(blocks.peek().is_none()));
+        zlib.extend([length.to_le_bytes(), (!length).to_le_bytes()].concat());
+        zlib.extend(block);
+    }
+    zlib.extend(adler(&pixels).to_be_bytes());
+    let header = [
+        &width.to_be_bytes()[..],
+        &height.to_be_bytes(),
+        &[8, 0, 0, 0, 0],
+    ]
+    .concat();
+    let mut bytes = [
+        b"\x89PNG\r\n\x1a\n".to_vec(),
+        chunk(b"IHDR", &header),
+        chunk(b"IDAT", &zlib),
+    ]
+    .concat();
+    // Twelve bytes for the comment's own frame and twelve for the end.
+    let padding = size.saturating_sub(bytes.len() + 24);
+    let comment: Vec<u8> = (0..padding).map(|index| (index * 31 % 251) as u8).collect();
+    bytes.extend(chunk(b"teSt", &comment));
+    bytes.extend(chunk(b"IEND", &[]));
+    bytes
+}

@@ -1,0 +1,91 @@
+// Talking to the API. Tokens are in cookies that scripts cannot read, so
+// nothing is kept here. An expired access token is renewed by the server on
+// the way.
+
+// A front end of its own runs on one of these ports in development.
+const base = ["5173", "3000"].includes(location.port) ? "http://localhost:8080" : "";
+
+export const url = (path) => base + path;
+
+/** A refusal by the server, or no answer at all. */
+export class Refused extends Error {
+  constructor(status, problem) {
+    super(explain(status, problem));
+    this.status = status;
+    this.code = problem.code;
+    this.reason = problem.reason;
+  }
+}
+
+/** Says in plain words what a problem document says. */
+function explain(status, problem) {
+  const wait = problem.retryAfter ? ` Try again in ${problem.retryAfter} s.` : "";
+  switch (problem.code) {
+    case "invalid_credentials": return "Address and password do not match.";
+    case "password_rejected": return `Please choose another password: ${problem.explanation ?? problem.reason}.`;
+    case "rate_limited": return `That was too often.${wait}`;
+    case "overloaded": return `Too much is going on right now.${wait}`;
+    case "part_too_large":
+    case "body_too_large": return "The file is too large.";
+    case "media_type_mismatch": return `This is not an accepted picture: ${problem.detail}.`;
+    case "quota_exceeded": return "There is no room left. Delete some pictures first.";
+    case undefined: return status === 0 ? "The server cannot be reached." : `The server answered ${status}.`;
+    default: return sentence(problem.detail ?? problem.code) + wait;
+  }
+}
+
+const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1) + ".";
+export const megabytes = (bytes) => `${Math.round((bytes / 1048576) * 10) / 10} MiB`;
+
+/** Calls the API and returns what the JSON says, or null. */
+export async function call(method, path, body) {
+  const options = { method, credentials: "include", headers: {} };
+  if (body !== undefined) {
+    options.headers["Content-Type"] = "application/json";
+    options.body = JSON.stringify(body);
+  }
+  let response;
+  try {
+    response = await fetch(url(path), options);
+  } catch {
+    throw new Refused(0, {});
+  }
+  if (!response.ok) throw new Refused(response.status, await problemOf(response));
+  return response.status === 204 ? null : response.json();
+}
+
+async function problemOf(response) {
+  const problem = await response.json().catch(() => ({}));
+  problem.retryAfter = response.headers.get("Retry-After");
+  return problem;
+}
+
+/** Fetches a picture and returns a URL for it in memory. */
+export async function picture(path) {
+  const response = await fetch(url(path), { credentials: "include" });
+  if (!response.ok) throw new Refused(response.status, await problemOf(response));
+  return URL.createObjectURL(await response.blob());
+}
+
+/** Uploads a file; `onProgress` gets a share from 0 to 1. */
+export function upload(file, onProgress) {
+  const request = new XMLHttpRequest();
+  const form = new FormData();
+  form.append("file", file);
+  const done = new Promise((resolve, reject) => {
+    request.open("POST", url("/api/images"));
+    request.withCredentials = true;
+    request.responseType = "json";
+    request.upload.onprogress = (event) => event.lengthComputable && onProgress(event.loaded / event.total);
+    request.onload = () => {
+      if (request.status === 201) return resolve(request.response);
+      const problem = request.response ?? {};
+      problem.retryAfter = request.getResponseHeader("Retry-After");
+      reject(new Refused(request.status, problem));
+    };
+    request.onerror = () => reject(new Refused(0, {}));
+    request.onabort = () => reject(new Refused(0, { code: "cancelled", detail: "the upload was cancelled" }));
+    request.send(form);
+  });
+  return { done, cancel: () => request.abort() };
+}

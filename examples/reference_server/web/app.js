@@ -1,0 +1,166 @@
+// The views, and who is signed in. Nothing is kept in local or session storage.
+
+import { call, Refused } from "./api.js";
+import { $, element } from "./dom.js";
+import * as gallery from "./gallery.js";
+
+const views = { gallery: gallery.show, sessions: showSessions, account: showAccount };
+let me = null;
+
+/** Why somebody has to sign in again, in words. */
+const endings = {
+  token_missing: "",
+  session_revoked: "You were signed out of this session. Please sign in again.",
+  session_expired: "Your session reached its end. Please sign in again.",
+  session_idle_timeout: "You were away for a long time. Please sign in again.",
+  refresh_reused: "Your session was used from two places, so it was ended to protect you. Please sign in again.",
+  reauthentication_required: "For everybody's safety, please sign in again.",
+};
+
+const reasons = {
+  credentials_changed: "Your password was changed elsewhere. Please sign in again.",
+  terminated: "You ended this session from another one. Please sign in again.",
+  logout: "You signed out. Please sign in again.",
+};
+
+/** Runs an action; a lost session leads to the sign-in, and back here after. */
+async function guard(action) {
+  try {
+    await action();
+  } catch (refused) {
+    if (!(refused instanceof Refused)) throw refused;
+    if (refused.status === 401) signInAgain(refused);
+    else $("notice").textContent = refused.message;
+  }
+}
+
+function signInAgain(refused) {
+  me = null;
+  $("notice").textContent = reasons[refused.reason] ?? endings[refused.code] ?? "Please sign in again.";
+  render();
+}
+
+function current() {
+  const name = location.hash.slice(1);
+  return name in views ? name : "gallery";
+}
+
+/** Shows the view that the address names, or the sign-in in its place. */
+function render() {
+  const name = me ? current() : "sign-in";
+  const view = $(`view-${name}`);
+  view.hidden = false;
+  $("view").replaceChildren(view);
+  $("nav").hidden = !me;
+  for (const link of $("nav").querySelectorAll("a")) {
+    if (link.hash === `#${name}`) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
+  if (me) guard(views[name]);
+  else $("email").focus();
+}
+
+async function signedIn() {
+  me = await call("GET", "/api/me");
+  render();
+}
+
+/** Runs a form's action once at a time, and shows its refusal in the form. */
+function onSubmit(form, problem, action) {
+  const run = async (event) => {
+    event.preventDefault();
+    const buttons = [...form.querySelectorAll("button")];
+    buttons.forEach((button) => { button.disabled = true; });
+    $(problem).textContent = "";
+    try {
+      await action();
+    } catch (refused) {
+      if (!(refused instanceof Refused)) throw refused;
+      if (refused.status === 401 && me) signInAgain(refused);
+      else $(problem).textContent = refused.message;
+    } finally {
+      buttons.forEach((button) => { button.disabled = false; });
+    }
+  };
+  form.addEventListener("submit", run);
+  return run;
+}
+
+const credentials = () => ({ email: $("email").value, password: $("password").value });
+
+onSubmit($("sign-in"), "sign-in-problem", async () => {
+  await call("POST", "/api/auth/login", credentials());
+  $("password").value = "";
+  $("notice").textContent = "";
+  await signedIn();
+});
+
+const register = onSubmit($("sign-in").cloneNode(false), "sign-in-problem", async () => {
+  await call("POST", "/api/auth/register", credentials());
+  $("notice").textContent = "If the address was new, the account exists now. Sign in with it.";
+});
+$("register").addEventListener("click", (event) => $("sign-in").reportValidity() && register(event));
+
+$("sign-out").addEventListener("click", () => guard(() => signOut(false)));
+$("sign-out-all").addEventListener("click", () => guard(() => signOut(true)));
+
+async function signOut(all) {
+  await call("POST", "/api/auth/logout", { all });
+  me = null;
+  $("notice").textContent = "You are signed out.";
+  render();
+}
+
+async function showSessions() {
+  const sessions = await call("GET", "/api/auth/sessions");
+  $("sessions").replaceChildren(...sessions.map((session) => {
+    const when = new Date(session.last_used_at * 1000).toLocaleString();
+    const row = element("li", {}, element("span", {
+      textContent: `${session.client}, ${session.address}, last used ${when}`,
+    }));
+    if (session.current) {
+      row.setAttribute("aria-current", "true");
+      row.append(element("strong", { textContent: "this session" }));
+    } else {
+      const end = element("button", { type: "button", className: "quiet", textContent: "End" });
+      end.setAttribute("aria-label", `End ${session.client}`);
+      end.addEventListener("click", () => guard(async () => {
+        await call("DELETE", `/api/auth/sessions/${session.sid}`);
+        await showSessions();
+      }));
+      row.append(end);
+    }
+    return row;
+  }));
+}
+
+async function showAccount() {
+  me = await call("GET", "/api/me");
+  $("who").textContent = me.email;
+  $("username").value = me.email;
+  $("display-name").value = me.display_name;
+}
+
+onSubmit($("rename"), "account-problem", async () => {
+  me = await call("PATCH", "/api/me", { display_name: $("display-name").value });
+  $("notice").textContent = "The name is saved.";
+});
+
+onSubmit($("change-password"), "account-problem", async () => {
+  await call("PUT", "/api/me/password", {
+    current_password: $("current-password").value,
+    new_password: $("new-password").value,
+  });
+  $("change-password").reset();
+  $("notice").textContent = "The password is changed, and your other sessions are ended.";
+});
+
+window.addEventListener("hashchange", render);
+guard(() => gallery.prepare(guard));
+try {
+  await signedIn();
+} catch (refused) {
+  if (!(refused instanceof Refused)) throw refused;
+  if (refused.status === 401) signInAgain(refused);
+  else $("notice").textContent = refused.message;
+}
