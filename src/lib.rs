@@ -70,3 +70,8 @@ mod trace;
 #[cfg(feature = "upload")]
 pub mod upload;
 mod wire;
+
+/// Compiles and runs the examples of the README.
+#[cfg(all(doctest, feature = "full"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

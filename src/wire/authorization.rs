@@ -4,7 +4,7 @@ use http::HeaderMap;
 use http::header::AUTHORIZATION;
 
 /// What the `Authorization` field holds.
-#[derive(Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Bearer<'a> {
     /// No field, or another scheme: no bearer credentials were presented.
     Absent,

@@ -1,0 +1,12 @@
+//! What hashing and the layers cost on this machine.
+//!
+//! `cargo bench --features full` runs all of it; `-- bcrypt` only the hashing.
+//! `RAMPART_BENCH_MAX_COST` sets the highest bcrypt cost, 12 by default.
+
+mod layers;
+mod password;
+
+use criterion::{criterion_group, criterion_main};
+
+criterion_group!(benches, password::bench, layers::bench);
+criterion_main!(benches);

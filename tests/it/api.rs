@@ -1,0 +1,60 @@
+//! What every public type promises.
+
+use std::fmt::Debug;
+
+use tower_rampart::cors::{CorsLayer, OriginPolicy};
+use tower_rampart::csrf::CsrfLayer;
+use tower_rampart::jwt::{JwtLayer, KeySet, Verifier};
+use tower_rampart::rate_limit::{RateLimitLayer, RateLimiter};
+use tower_rampart::secret::Secret;
+use tower_rampart::security_headers::SecurityHeadersLayer;
+use tower_rampart::session::{SessionLayer, TokenIssuer};
+use tower_rampart::stack::{Rampart, RampartService};
+use tower_rampart::upload::{Upload, UploadLayer};
+
+use crate::support::Hello;
+
+/// No type parameter has to be written to keep a layer or a service.
+#[derive(Clone, Debug)]
+struct Kept {
+    _jwt: JwtLayer,
+    _session: SessionLayer,
+    _rate_limit: RateLimitLayer,
+    _cors: CorsLayer,
+    _csrf: CsrfLayer,
+    _headers: SecurityHeadersLayer,
+    _upload: UploadLayer,
+    _rampart: Rampart,
+    _service: RampartService<Upload<Hello>>,
+}
+
+#[test]
+fn layers_and_services_are_clone_debug_send_and_sync() {
+    fn check<T: Clone + Debug + Send + Sync + 'static>() {}
+    check::<Kept>();
+    check::<TokenIssuer>();
+    check::<RateLimiter>();
+    check::<OriginPolicy>();
+}
+
+#[test]
+fn nothing_prints_a_secret() {
+    let secret = Secret::new("canary-4f1d8b6a-Zq0xWmTvLr7KpYs2NdHu".to_owned());
+    let keys = KeySet::from_secret(&secret).expect("strong enough");
+    let verifier = Verifier::builder(keys.clone())
+        .issuer("i")
+        .audience("a")
+        .build()
+        .expect("valid");
+    let layer = JwtLayer::builder(verifier).build().expect("valid");
+    for printed in [
+        format!("{secret:?}"),
+        format!("{keys:?}"),
+        format!("{layer:?}"),
+    ] {
+        assert!(
+            !printed.is_empty() && !printed.contains("canary"),
+            "{printed}"
+        );
+    }
+}

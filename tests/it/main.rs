@@ -1,0 +1,18 @@
+//! What the library promises, tested through its public interface.
+
+mod advisories;
+mod api;
+mod cors;
+mod csrf;
+mod examples;
+mod gate;
+mod jwt;
+mod password;
+mod rate_limit;
+mod rejection;
+mod security_headers;
+mod session;
+mod stack;
+mod support;
+mod tidy;
+mod upload;

@@ -1,0 +1,315 @@
+//! The layer that renews tokens in cookies.
+
+use std::time::Duration;
+
+use http::header::{COOKIE, SET_COOKIE};
+use http::{Request, Response, StatusCode};
+use tower::{Layer, Service};
+use tower_rampart::clock::ManualClock;
+use tower_rampart::identity::Principal;
+use tower_rampart::jwt::{JwtLayer, Source};
+use tower_rampart::session::{
+    EndReason, EndSessions, EndedSession, IssuedTokens, MemoryStore, NewSession, RefreshId,
+    RefreshStore, Rotation, SessionCookies, SessionLayer, SessionRecord, StoreError, StoreFuture,
+    TokenIssuer,
+};
+
+use super::{clock, issuer_with};
+use crate::support::{Answer, Body, call, request};
+
+/// `/me` answers with the subject; `/logout` clears the cookies itself.
+fn app(
+    issuer: &TokenIssuer,
+    clock: &ManualClock,
+) -> impl Service<
+    Request<Body>,
+    Response = Response<
+        impl http_body::Body<Data = bytes::Bytes, Error = std::convert::Infallible>,
+    >,
+    Error = std::convert::Infallible,
+> + Clone {
+    let cookies = SessionCookies::default();
+    let source = Source::Cookie(cookies.access_name().to_owned());
+    let jwt = JwtLayer::builder(issuer.verifier())
+        .sources([Source::Bearer, source])
+        .revocations(issuer.revocations());
+    let jwt = jwt.clock(clock.clone()).build().expect("valid");
+    let handler = tower::service_fn(|request: Request<Body>| async move {
+        let subject = request
+            .extensions()
+            .get::<Principal>()
+            .expect("a principal")
+            .subject()
+            .to_owned();
+        let mut response = Response::new(Body::from(subject));
+        if request.uri().path() == "/logout" {
+            for cookie in SessionCookies::default().clear() {
+                response.headers_mut().append(SET_COOKIE, cookie);
+            }
+        }
+        Ok(response)
+    });
+    SessionLayer::new(issuer.clone(), cookies).layer(jwt.layer(handler))
+}
+
+fn cookie_header(tokens: &IssuedTokens) -> String {
+    format!(
+        "theme=dark; __Host-access={}; __Host-refresh={}",
+        tokens.access_token().as_str(),
+        tokens.refresh_token()
+    )
+}
+
+fn set_cookies(answer: &Answer) -> Vec<&str> {
+    answer
+        .head
+        .headers
+        .get_all(SET_COOKIE)
+        .iter()
+        .map(|value| value.to_str().expect("ASCII"))
+        .collect()
+}
+
+async fn get(issuer: &TokenIssuer, clock: &ManualClock, path: &str, cookies: &str) -> Answer {
+    call(
+        app(issuer, clock),
+        request("GET", path, &[(COOKIE.as_str(), cookies)]),
+    )
+    .await
+}
+
+#[tokio::test]
+async fn an_expired_access_cookie_is_renewed_on_the_way() {
+    let clock = clock();
+    let issuer = issuer_with(MemoryStore::new(), &clock)
+        .build()
+        .expect("valid");
+    let tokens = issuer.start(NewSession::of("ann")).await.expect("started");
+    let answer = get(&issuer, &clock, "/me", &cookie_header(&tokens)).await;
+    assert_eq!(
+        (answer.status(), set_cookies(&answer).len()),
+        (StatusCode::OK, 0),
+        "still good"
+    );
+
+    clock.advance(Duration::from_secs(700));
+    let answer = get(&issuer, &clock, "/me", &cookie_header(&tokens)).await;
+    assert_eq!(
+        (answer.status(), &answer.body[..]),
+        (StatusCode::OK, &b"ann"[..])
+    );
+    assert_eq!(answer.header("cache-control"), Some("no-store"));
+    let set = set_cookies(&answer);
+    assert!(
+        set[0].starts_with("__Host-access=ey") && set[1].starts_with("__Host-refresh=rt1_"),
+        "{set:?}"
+    );
+    assert!(
+        set[0].ends_with("; Max-Age=600; Path=/; Secure; HttpOnly; SameSite=Lax"),
+        "{}",
+        set[0]
+    );
+    assert!(
+        set[1].ends_with("; Max-Age=1209600; Path=/; Secure; HttpOnly; SameSite=Lax"),
+        "{}",
+        set[1]
+    );
+
+    // Five tabs with the same old cookies get the same new ones.
+    for _ in 0..5 {
+        let again = get(&issuer, &clock, "/me", &cookie_header(&tokens)).await;
+        assert_eq!(set_cookies(&again)[1], set[1]);
+    }
+}
+
+#[tokio::test]
+async fn a_nearly_expired_access_cookie_is_renewed_early() {
+    let clock = clock();
+    let issuer = issuer_with(MemoryStore::new(), &clock)
+        .build()
+        .expect("valid");
+    let tokens = issuer.start(NewSession::of("ann")).await.expect("started");
+    for (elapsed, renewed) in [(480, 0), (1, 2)] {
+        clock.advance(Duration::from_secs(elapsed));
+        let answer = get(&issuer, &clock, "/me", &cookie_header(&tokens)).await;
+        assert_eq!(
+            (answer.status(), set_cookies(&answer).len()),
+            (StatusCode::OK, renewed)
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_session_that_is_over_is_refused_and_forgotten() {
+    let clock = clock();
+    let issuer = issuer_with(MemoryStore::new(), &clock)
+        .build()
+        .expect("valid");
+    let tokens = issuer.start(NewSession::of("ann")).await.expect("started");
+    issuer
+        .end_by_refresh_token(tokens.refresh_token(), EndReason::Logout)
+        .await
+        .expect("ended");
+    let answer = get(&issuer, &clock, "/me", &cookie_header(&tokens)).await;
+    assert_eq!(
+        (answer.status(), answer.code().as_str()),
+        (StatusCode::UNAUTHORIZED, "session_revoked")
+    );
+
+    clock.advance(Duration::from_secs(700));
+    let answer = get(&issuer, &clock, "/me", &cookie_header(&tokens)).await;
+    assert_eq!(
+        (answer.status(), answer.code().as_str()),
+        (StatusCode::UNAUTHORIZED, "session_revoked")
+    );
+    assert_eq!(answer.json()["reason"], "logout");
+    let set = set_cookies(&answer);
+    assert!(
+        set.len() == 2
+            && set
+                .iter()
+                .all(|cookie| cookie.contains("=; Max-Age=0; Path=/; Secure; HttpOnly")),
+        "{set:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_handler_that_signs_out_is_not_overruled() {
+    let clock = clock();
+    let issuer = issuer_with(MemoryStore::new(), &clock)
+        .build()
+        .expect("valid");
+    let tokens = issuer.start(NewSession::of("ann")).await.expect("started");
+    clock.advance(Duration::from_secs(700));
+    let answer = get(&issuer, &clock, "/logout", &cookie_header(&tokens)).await;
+    let set = set_cookies(&answer);
+    assert!(
+        set.len() == 2 && set.iter().all(|cookie| cookie.contains("=; Max-Age=0;")),
+        "{set:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_bearer_token_or_a_prefetch_renews_nothing() {
+    let clock = clock();
+    let issuer = issuer_with(MemoryStore::new(), &clock)
+        .build()
+        .expect("valid");
+    let tokens = issuer.start(NewSession::of("ann")).await.expect("started");
+    clock.advance(Duration::from_secs(700));
+    let refresh = format!("__Host-refresh={}", tokens.refresh_token());
+    let bearer = format!("Bearer {}", tokens.access_token().as_str());
+    let with_bearer = request(
+        "GET",
+        "/me",
+        &[("cookie", &refresh), ("authorization", &bearer)],
+    );
+    assert_eq!(
+        call(app(&issuer, &clock), with_bearer).await.code(),
+        "token_expired"
+    );
+    let prefetch = request(
+        "GET",
+        "/me",
+        &[("cookie", &refresh), ("sec-purpose", "prefetch")],
+    );
+    assert_eq!(
+        call(app(&issuer, &clock), prefetch).await.code(),
+        "token_missing"
+    );
+}
+
+/// A store that is away.
+#[derive(Debug)]
+struct Away;
+
+fn away<'a, T: Send + 'a>() -> StoreFuture<'a, T> {
+    Box::pin(std::future::ready(Err(StoreError::new(
+        "connection refused",
+    ))))
+}
+
+impl RefreshStore for Away {
+    fn create(&self, _id: RefreshId, _record: SessionRecord) -> StoreFuture<'_, ()> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+    fn rotate(
+        &self,
+        _id: RefreshId,
+        _expected: u64,
+        _now: tower_rampart::clock::UnixSeconds,
+        _idle: Duration,
+    ) -> StoreFuture<'_, Rotation> {
+        away()
+    }
+    fn note_replay(&self, _id: RefreshId, _generation: u64, _max: u32) -> StoreFuture<'_, bool> {
+        away()
+    }
+    fn reauthenticate<'a>(
+        &'a self,
+        _sid: &'a str,
+        _now: tower_rampart::clock::UnixSeconds,
+    ) -> StoreFuture<'a, Option<SessionRecord>> {
+        away()
+    }
+    fn end<'a>(
+        &'a self,
+        _which: EndSessions<'a>,
+        _reason: EndReason,
+        _now: tower_rampart::clock::UnixSeconds,
+    ) -> StoreFuture<'a, Vec<String>> {
+        away()
+    }
+    fn list<'a>(
+        &'a self,
+        _subject: &'a str,
+        _now: tower_rampart::clock::UnixSeconds,
+    ) -> StoreFuture<'a, Vec<SessionRecord>> {
+        away()
+    }
+    fn ended_since(
+        &self,
+        _since: tower_rampart::clock::UnixSeconds,
+    ) -> StoreFuture<'_, Vec<EndedSession>> {
+        away()
+    }
+}
+
+#[tokio::test]
+async fn an_outage_of_the_store_signs_nobody_out() {
+    let clock = clock();
+    let issuer = issuer_with(Away, &clock).build().expect("valid");
+    let tokens = issuer.start(NewSession::of("ann")).await.expect("started");
+    clock.advance(Duration::from_secs(500));
+    let answer = get(&issuer, &clock, "/me", &cookie_header(&tokens)).await;
+    assert_eq!(
+        answer.status(),
+        StatusCode::OK,
+        "the access token still holds"
+    );
+
+    clock.advance(Duration::from_secs(200));
+    let answer = get(&issuer, &clock, "/me", &cookie_header(&tokens)).await;
+    assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(
+        (answer.header("retry-after"), set_cookies(&answer).len()),
+        (Some("1"), 0)
+    );
+    assert_eq!(answer.header("www-authenticate"), None);
+}
+
+#[test]
+fn cookie_names_that_a_sibling_could_plant_are_problems() {
+    assert!(SessionCookies::named("__Host-a", "__Host-b").is_ok());
+    for (access, refresh) in [
+        ("access", "__Host-b"),
+        ("__Host-a", "__Host-a"),
+        ("__Host-a b", "__Host-c"),
+        ("", "__Host-b"),
+    ] {
+        assert!(
+            SessionCookies::named(access, refresh).is_err(),
+            "{access} {refresh}"
+        );
+    }
+}

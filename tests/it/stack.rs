@@ -1,0 +1,252 @@
+//! The order: each pair that must not be swapped.
+
+use std::time::Duration;
+
+use http::StatusCode;
+use tower::Layer;
+use tower_rampart::clock::{ManualClock, UnixSeconds};
+use tower_rampart::context::ContextLayer;
+use tower_rampart::cors::{CorsLayer, OriginPolicy};
+use tower_rampart::csrf::CsrfLayer;
+use tower_rampart::jwt::{JwtLayer, Source};
+use tower_rampart::rate_limit::{Key, RateLimitLayer};
+use tower_rampart::secret::Secret;
+use tower_rampart::security_headers::SecurityHeadersLayer;
+use tower_rampart::session::{MemoryStore, NewSession, SessionCookies, SessionLayer, TokenIssuer};
+use tower_rampart::stack::{Problem, Rampart};
+
+use crate::support::{Answer, Hello, call, request};
+
+const PAGE: (&str, &str) = ("origin", "http://localhost:5173");
+const EVIL: (&str, &str) = ("origin", "https://evil.example");
+
+struct Setup {
+    issuer: TokenIssuer,
+    clock: ManualClock,
+    rampart: Rampart,
+}
+
+/// Every layer, with a limit of three by address and two by subject.
+fn setup() -> Setup {
+    let clock = ManualClock::at(UnixSeconds::new(1_800_000_000));
+    let issuer = TokenIssuer::builder(MemoryStore::new())
+        .secret(&Secret::random(48))
+        .issuer("i")
+        .audience("a")
+        .clock(clock.clone())
+        .build()
+        .expect("valid");
+    let cookies = SessionCookies::default();
+    let origins = OriginPolicy::builder()
+        .origin(PAGE.1)
+        .build()
+        .expect("valid");
+    let source = Source::Cookie(cookies.access_name().to_owned());
+    let jwt = JwtLayer::builder(issuer.verifier())
+        .sources([Source::Bearer, source])
+        .clock(clock.clone())
+        .build();
+    let limit = |name: &str, quota: &str| {
+        RateLimitLayer::builder(name, quota.parse().expect("a quota")).clock(clock.clone())
+    };
+    let rampart = Rampart::builder()
+        .rate_limit_subject(
+            limit("subject", "2/1h")
+                .key(Key::Subject)
+                .build()
+                .expect("valid"),
+        )
+        .jwt(jwt.expect("valid"))
+        .session(SessionLayer::new(issuer.clone(), cookies))
+        .csrf(
+            CsrfLayer::builder()
+                .origins(&origins)
+                .build()
+                .expect("valid"),
+        )
+        .rate_limit(limit("address", "3/1h").build().expect("valid"))
+        .cors(CorsLayer::credentialed(&origins).build().expect("valid"))
+        .security_headers(SecurityHeadersLayer::api().build().expect("valid"))
+        .context(ContextLayer::new())
+        .build()
+        .expect("a safe combination");
+    Setup {
+        issuer,
+        clock,
+        rampart,
+    }
+}
+
+async fn send(setup: &Setup, method: &str, headers: &[(&str, &str)]) -> Answer {
+    call(
+        setup.rampart.layer(Hello::default()),
+        request(method, "/", headers),
+    )
+    .await
+}
+
+/// What every answer to an allowed page must carry, whoever gave it.
+#[track_caller]
+fn check_decorated(answer: &Answer) {
+    assert_eq!(
+        answer.header("access-control-allow-origin"),
+        Some(PAGE.1),
+        "readable by the page"
+    );
+    assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
+    assert!(answer.header("x-request-id").is_some());
+}
+
+#[tokio::test]
+async fn cors_is_outside_authentication_and_limits() {
+    let setup = setup();
+    for _ in 0..10 {
+        let preflight = send(
+            &setup,
+            "OPTIONS",
+            &[PAGE, ("access-control-request-method", "GET")],
+        )
+        .await;
+        assert_eq!(
+            preflight.status(),
+            StatusCode::NO_CONTENT,
+            "not asked for a token, and not counted"
+        );
+        check_decorated(&preflight);
+    }
+    let mut statuses = Vec::new();
+    for _ in 0..4 {
+        let answer = send(&setup, "GET", &[PAGE]).await;
+        check_decorated(&answer);
+        statuses.push(answer.status().as_u16());
+    }
+    assert_eq!(statuses, [401, 401, 401, 429]);
+}
+
+#[tokio::test]
+async fn the_limit_by_address_is_outside_everything_costly() {
+    let setup = setup();
+    for expected in [403, 403, 403, 429] {
+        assert_eq!(
+            send(&setup, "POST", &[EVIL]).await.status().as_u16(),
+            expected
+        );
+    }
+}
+
+#[tokio::test]
+async fn csrf_is_outside_the_token_refresh() {
+    let setup = setup();
+    let tokens = setup
+        .issuer
+        .start(NewSession::of("ann"))
+        .await
+        .expect("started");
+    setup.clock.advance(Duration::from_secs(700));
+    let cookie = format!("__Host-refresh={}", tokens.refresh_token());
+    let forged = send(&setup, "POST", &[EVIL, ("cookie", &cookie)]).await;
+    assert_eq!(
+        (forged.status(), forged.header("set-cookie")),
+        (StatusCode::FORBIDDEN, None)
+    );
+    let rotated = setup
+        .issuer
+        .refresh(tokens.refresh_token())
+        .await
+        .expect("still the first generation");
+    assert_eq!(rotated.session().generation, 1);
+}
+
+#[tokio::test]
+async fn the_refresh_is_outside_authentication_which_is_outside_the_limit_by_subject() {
+    let setup = setup();
+    let tokens = setup
+        .issuer
+        .start(NewSession::of("ann"))
+        .await
+        .expect("started");
+    setup.clock.advance(Duration::from_secs(700));
+    let cookie = format!("__Host-refresh={}", tokens.refresh_token());
+    let mut statuses = Vec::new();
+    for _ in 0..3 {
+        let answer = send(&setup, "GET", &[PAGE, ("cookie", &cookie)]).await;
+        check_decorated(&answer);
+        statuses.push(answer.status().as_u16());
+    }
+    assert_eq!(
+        statuses,
+        [200, 200, 429],
+        "the subject's limit is two, the address's three"
+    );
+}
+
+#[test]
+fn the_order_is_told_in_words() {
+    let text = setup().rampart.explain();
+    let names: Vec<_> = text
+        .lines()
+        .map(|line| line.split_whitespace().nth(1).expect("a name"))
+        .collect();
+    assert_eq!(
+        names,
+        [
+            "context",
+            "security_headers",
+            "cors",
+            "rate_limit",
+            "csrf",
+            "session",
+            "jwt",
+            "rate_limit_subject"
+        ]
+    );
+    assert!(text.lines().all(|line| line.contains(" on  ")), "{text}");
+    assert!(
+        Rampart::default()
+            .explain()
+            .lines()
+            .all(|line| line.contains(" -   "))
+    );
+}
+
+#[test]
+fn combinations_that_cannot_be_safe_are_refused() {
+    let setup = setup();
+    let jwt = || JwtLayer::builder(setup.issuer.verifier());
+    let cookie = Source::Cookie("__Host-access".to_owned());
+    let by_subject = RateLimitLayer::builder("s", "1/1s".parse().expect("a quota"))
+        .key(Key::Subject)
+        .build()
+        .expect("valid");
+
+    let problems = Rampart::builder()
+        .jwt(jwt().sources([cookie]).build().expect("valid"))
+        .build();
+    assert_eq!(
+        problems.expect_err("no CSRF").into_problems(),
+        [Problem::CookiesWithoutCsrf]
+    );
+    assert!(
+        Rampart::builder()
+            .jwt(jwt().build().expect("valid"))
+            .build()
+            .is_ok(),
+        "bearer tokens need none"
+    );
+
+    let session = SessionLayer::new(setup.issuer.clone(), SessionCookies::default());
+    let problems = Rampart::builder()
+        .session(session)
+        .rate_limit(by_subject.clone())
+        .rate_limit_subject(by_subject)
+        .build();
+    assert_eq!(
+        problems.expect_err("four problems").into_problems(),
+        [
+            Problem::CookiesWithoutCsrf,
+            Problem::SessionWithoutJwt,
+            Problem::SubjectBeforeJwt,
+            Problem::SubjectWithoutJwt
+        ]
+    );
+}

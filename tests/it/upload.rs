@@ -1,0 +1,499 @@
+//! Uploads through the layer, with handlers good and bad, and over a socket.
+
+use std::convert::Infallible;
+use std::io::{Read as _, Write as _};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use ::axum::Router;
+use ::axum::extract::{DefaultBodyLimit, Multipart};
+use ::axum::routing::{post, put};
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use http_body::{Body as _, Frame};
+use http_body_util::{BodyExt, Full, StreamBody};
+use tower::{Layer, ServiceExt};
+use tower_rampart::upload::{FileRule, Kind, Problem, TextRule, UploadBody, UploadLayer};
+
+use crate::support::{Answer, Body, call};
+
+const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR and more bytes";
+
+fn form() -> UploadLayer {
+    let file = FileRule::images().max_bytes(1_000).required();
+    UploadLayer::multipart()
+        .file("file", file)
+        .text("title", TextRule::max_bytes(20))
+        .build()
+        .expect("valid")
+}
+
+fn multipart(file_name: &str, declared: &str, content: &[u8]) -> Vec<u8> {
+    let head = format!(
+        "--B\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{file_name}\"\r\nContent-Type: {declared}\r\n\r\n"
+    );
+    [head.as_bytes(), content, b"\r\n--B--\r\n"].concat()
+}
+
+fn post_form(body: Vec<u8>) -> Request<Body> {
+    Request::post("/")
+        .header("content-type", "multipart/form-data; boundary=B")
+        .body(body.into())
+        .expect("legal")
+}
+
+/// Cuts a body into frames, so that no length is known.
+fn streamed(request: Request<Body>, size: usize) -> Request<::axum::body::Body> {
+    let (head, body) = request.into_parts();
+    let bytes = futures(body);
+    let frames: Vec<_> = bytes
+        .chunks(size)
+        .map(|chunk| Ok::<_, Infallible>(Frame::data(Bytes::copy_from_slice(chunk))))
+        .collect();
+    let stream = StreamBody::new(tokio_stream(frames));
+    Request::from_parts(head, ::axum::body::Body::new(stream))
+}
+
+/// The bytes of a body that is ready at once.
+fn futures(body: Body) -> Bytes {
+    let mut body = body;
+    let mut context = Context::from_waker(std::task::Waker::noop());
+    match Pin::new(&mut body).poll_frame(&mut context) {
+        Poll::Ready(Some(Ok(frame))) => frame.into_data().expect("data"),
+        _ => Bytes::new(),
+    }
+}
+
+fn tokio_stream<T: Unpin>(items: Vec<T>) -> impl futures_core::Stream<Item = T> + Unpin {
+    struct Items<T>(std::vec::IntoIter<T>);
+    impl<T: Unpin> futures_core::Stream for Items<T> {
+        type Item = T;
+        fn poll_next(mut self: Pin<&mut Self>, _context: &mut Context<'_>) -> Poll<Option<T>> {
+            Poll::Ready(self.0.next())
+        }
+    }
+    Items(items.into_iter())
+}
+
+/// An axum handler that knows nothing of the layer.
+fn app() -> Router {
+    async fn upload(mut form: Multipart) -> Result<String, String> {
+        let mut seen = String::new();
+        while let Some(field) = form.next_field().await.map_err(|error| error.to_string())? {
+            let name = field.name().unwrap_or_default().to_owned();
+            let bytes = field.bytes().await.map_err(|error| error.to_string())?;
+            seen += &format!("{name}={} ", bytes.len());
+        }
+        Ok(seen)
+    }
+    Router::new()
+        .route("/", post(upload))
+        .layer(DefaultBodyLimit::disable())
+        .layer(form())
+}
+
+async fn send(request: Request<Body>) -> Answer {
+    let whole = call(app(), clone(&request)).await;
+    for size in [1, 7, 64] {
+        let cut = call(app(), streamed(clone(&request), size)).await;
+        assert_eq!(cut.status(), whole.status(), "frames of {size} bytes");
+        if whole.status() != StatusCode::OK {
+            assert_eq!(cut.code(), whole.code(), "frames of {size} bytes");
+        }
+    }
+    whole
+}
+
+fn clone(request: &Request<Body>) -> Request<Body> {
+    request.clone()
+}
+
+#[tokio::test]
+async fn a_picture_passes_and_the_handler_keeps_its_own_parser() {
+    let answer = send(post_form(multipart("a.png", "image/png", PNG))).await;
+    assert_eq!(
+        (answer.status(), &answer.body[..]),
+        (StatusCode::OK, format!("file={} ", PNG.len()).as_bytes())
+    );
+}
+
+#[tokio::test]
+async fn what_is_refused_says_which_rule() {
+    let big = [PNG, &[0; 1_000]].concat();
+    let huge = [PNG, &[0; 70_000]].concat();
+    let title =
+        b"--B\r\nContent-Disposition: form-data; name=\"title\"\r\n\r\nx\r\n--B--\r\n".to_vec();
+    let unknown =
+        b"--B\r\nContent-Disposition: form-data; name=\"evil\"\r\n\r\nx\r\n--B--\r\n".to_vec();
+    for (body, status, rule) in [
+        (multipart("a.png", "image/png", &big), 413, "part-size"),
+        (
+            multipart("a.png", "image/png", b"<html><script>"),
+            415,
+            "part-type",
+        ),
+        (multipart("a.png", "image/jpeg", PNG), 415, "part-type"),
+        (multipart("a.html", "image/png", PNG), 415, "part-type"),
+        (multipart("../a.png", "image/png", PNG), 422, "filename"),
+        (title, 422, "required-field"),
+        (unknown, 422, "unknown-field"),
+        (b"--B\r\n".to_vec(), 400, "syntax"),
+    ] {
+        let answer = send(post_form(body)).await;
+        assert_eq!(
+            (answer.status().as_u16(), &answer.json()["rule"]),
+            (status, &rule.into())
+        );
+        assert!(
+            !String::from_utf8_lossy(&answer.body).contains("a.png"),
+            "names are not repeated"
+        );
+    }
+    let answer = call(app(), post_form(multipart("a.png", "image/png", &huge))).await;
+    assert_eq!(
+        (answer.status().as_u16(), answer.code().as_str()),
+        (413, "body_too_large")
+    );
+    assert_eq!(answer.json()["limit"], 1_000 + 20 + 64 * 1024);
+}
+
+#[tokio::test]
+async fn the_head_alone_is_refused_where_it_can_be() {
+    for (content_type, status) in [
+        (None, 415),
+        (Some("application/json"), 415),
+        (Some("multipart/mixed; boundary=B"), 415),
+        (Some("multipart/form-data"), 400),
+        (Some("multipart/form-data; boundary="), 400),
+        (Some("multipart/form-data; boundary=\"\""), 400),
+        (Some("multipart/form-data; boundary=A; boundary=B"), 400),
+        (Some("multipart/form-data; boundary*=utf-8''B"), 400),
+        (Some("multipart/form-data; boundary=\"B \""), 400),
+        (Some("multipart/form-data; boundary*0=B"), 400),
+        (Some("multipart/form-data; boundary=\"B"), 400),
+    ] {
+        let mut request = post_form(multipart("a.png", "image/png", PNG));
+        request.headers_mut().remove("content-type");
+        if let Some(value) = content_type {
+            request
+                .headers_mut()
+                .insert("content-type", value.parse().expect("legal"));
+        }
+        assert_eq!(
+            send(request).await.status().as_u16(),
+            status,
+            "{content_type:?}"
+        );
+    }
+    let long = format!("multipart/form-data; boundary={}", "b".repeat(71));
+    let mut request = post_form(vec![]);
+    request
+        .headers_mut()
+        .insert("content-type", long.parse().expect("legal"));
+    assert_eq!(send(request).await.status(), StatusCode::BAD_REQUEST);
+    let mut request = post_form(multipart("a.png", "image/png", PNG));
+    request
+        .headers_mut()
+        .insert("content-encoding", "gzip".parse().expect("legal"));
+    let answer = send(request).await;
+    assert_eq!(
+        (answer.status().as_u16(), answer.header("accept-encoding")),
+        (415, Some("identity"))
+    );
+    let mut twice = post_form(multipart("a.png", "image/png", PNG));
+    twice.headers_mut().append(
+        "content-type",
+        "multipart/form-data; boundary=C".parse().expect("legal"),
+    );
+    assert_eq!(send(twice).await.status(), StatusCode::BAD_REQUEST);
+    let get = call(
+        app(),
+        Request::get("/").body(Body::default()).expect("legal"),
+    )
+    .await;
+    assert_eq!(
+        get.status(),
+        StatusCode::METHOD_NOT_ALLOWED,
+        "a request without body is none of this layer's business"
+    );
+}
+
+#[tokio::test]
+async fn whatever_a_handler_makes_of_it_a_refused_upload_is_refused() {
+    async fn unwraps(mut form: Multipart) {
+        while let Some(field) = form.next_field().await.expect("a field") {
+            field.bytes().await.expect("bytes");
+        }
+    }
+    async fn swallows(mut form: Multipart) -> &'static str {
+        while let Ok(Some(field)) = form.next_field().await {
+            let _ = field.bytes().await;
+        }
+        "fine"
+    }
+    async fn detaches(body: ::axum::body::Body) -> &'static str {
+        let reading = tokio::spawn(async move { body.collect().await.is_err() });
+        assert!(
+            reading.await.expect("no panic"),
+            "the reader learns that the upload was refused"
+        );
+        "fine"
+    }
+    let bad = multipart("a.png", "image/png", &[PNG, &[0; 1_000]].concat());
+    for handler in [post(unwraps), post(swallows), post(detaches)] {
+        let app = Router::new()
+            .route("/", handler)
+            .layer(DefaultBodyLimit::disable())
+            .layer(form());
+        for size in [16, 4_096] {
+            let answer = call(app.clone(), streamed(post_form(bad.clone()), size)).await;
+            assert_eq!(answer.status(), StatusCode::PAYLOAD_TOO_LARGE);
+        }
+    }
+}
+
+fn avatar() -> UploadLayer {
+    UploadLayer::raw(FileRule::kinds([Kind::Png]).max_bytes(100))
+        .require_length()
+        .build()
+        .expect("valid")
+}
+
+#[tokio::test]
+async fn a_raw_body_is_one_file() {
+    let app = Router::new()
+        .route(
+            "/",
+            put(|body: Bytes| async move { body.len().to_string() }),
+        )
+        .layer(avatar());
+    let request = |declared: &str, body: &[u8]| {
+        let request = Request::put("/").header("content-type", declared);
+        request
+            .body(Body::from(Bytes::copy_from_slice(body)))
+            .expect("legal")
+    };
+    let exact = [PNG, &vec![0; 100 - PNG.len()]].concat();
+    let over = [PNG, &vec![0; 101 - PNG.len()]].concat();
+    for (declared, body, status) in [
+        ("image/png", &exact[..], 200),
+        ("image/x-png", PNG, 200),
+        ("image/png", &over, 413),
+        ("image/jpeg", PNG, 415),
+        ("image/png", b"GIF89a0123456789", 415),
+        ("image/png", b"\x89PNG", 415),
+        ("image/png", b"", 415),
+        ("text/html", b"<p>", 415),
+    ] {
+        let answer = call(app.clone(), request(declared, body)).await;
+        assert_eq!(
+            answer.status().as_u16(),
+            status,
+            "{declared} {}",
+            body.len()
+        );
+        if status == 415 && declared == "text/html" {
+            assert_eq!(answer.header("accept"), Some("image/png"));
+        }
+    }
+    let unknown_length = call(app, streamed(request("image/png", PNG), 8)).await;
+    assert_eq!(unknown_length.status(), StatusCode::LENGTH_REQUIRED);
+}
+
+/// A client that stops sending.
+struct Silent(Option<Bytes>);
+
+impl http_body::Body for Silent {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        match self.0.take() {
+            Some(bytes) => Poll::Ready(Some(Ok(Frame::data(bytes)))),
+            None => Poll::Pending,
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_falls_silent_is_not_waited_for() {
+    let start = multipart("a.png", "image/png", PNG)[..100].to_vec();
+    let (head, ()) = post_form(vec![]).map(|_| ()).into_parts();
+    let request = Request::from_parts(head, Silent(Some(start.into())));
+    let begun = tokio::time::Instant::now();
+    let answer = call(app(), request).await;
+    assert_eq!(
+        (answer.status(), answer.code().as_str()),
+        (StatusCode::REQUEST_TIMEOUT, "upload_timeout")
+    );
+    assert_eq!(answer.header("connection"), Some("close"));
+    assert_eq!(begun.elapsed(), Duration::from_secs(30));
+}
+
+#[tokio::test]
+async fn a_reader_gets_one_frame_at_a_time_however_fast_they_come() {
+    let layer = UploadLayer::raw(FileRule::kinds([Kind::Png]))
+        .build()
+        .expect("valid");
+    let service = layer.layer(tower::service_fn(
+        |request: Request<UploadBody<::axum::body::Body>>| async move {
+            let mut body = request.into_body();
+            let mut context = Context::from_waker(std::task::Waker::noop());
+            let mut ready_in_a_row = 0;
+            let mut most = 0;
+            loop {
+                match Pin::new(&mut body).poll_frame(&mut context) {
+                    Poll::Ready(None) => break,
+                    Poll::Ready(Some(frame)) => {
+                        frame.expect("no error");
+                        ready_in_a_row += 1;
+                        most = most.max(ready_in_a_row);
+                    }
+                    Poll::Pending => ready_in_a_row = 0,
+                }
+            }
+            assert_eq!(most, 1);
+            Ok::<_, Infallible>(Response::new(Full::<Bytes>::default()))
+        },
+    ));
+    let request = Request::put("/")
+        .header("content-type", "image/png")
+        .body(Body::from([PNG, &[0; 10_000]].concat()));
+    let answer = call(service, streamed(request.expect("legal"), 100)).await;
+    assert_eq!(answer.status(), StatusCode::OK);
+}
+
+/// Serves on a free port, and gives its address.
+async fn serve() -> std::net::SocketAddr {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("a port");
+    let address = listener.local_addr().expect("an address");
+    tokio::spawn(async move { ::axum::serve(listener, app()).await });
+    address
+}
+
+fn upload_head(extra: &str, length: usize) -> String {
+    format!(
+        "POST / HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=B\r\nContent-Length: {length}\r\n{extra}\r\n"
+    )
+}
+
+/// Reads until the end of a response with a length.
+fn read_response(stream: &mut std::net::TcpStream) -> String {
+    let mut text = Vec::new();
+    let mut buffer = [0; 4096];
+    loop {
+        let read = stream.read(&mut buffer).expect("an answer");
+        text.extend_from_slice(&buffer[..read]);
+        let so_far = String::from_utf8_lossy(&text).into_owned();
+        if read == 0
+            || so_far.split_once("\r\n\r\n").is_some_and(|(head, body)| {
+                let length = head.lines().find_map(|line| {
+                    line.to_ascii_lowercase()
+                        .strip_prefix("content-length: ")
+                        .map(str::to_owned)
+                });
+                length
+                    .and_then(|length| length.parse::<usize>().ok())
+                    .is_some_and(|length| body.len() >= length)
+            })
+        {
+            return so_far;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_writes_everything_first_still_reads_its_413() {
+    let address = serve().await;
+    let body = multipart("a.png", "image/png", &[PNG, &vec![0; 2_000_000]].concat());
+    let client = tokio::task::spawn_blocking(move || {
+        let mut stream = std::net::TcpStream::connect(address).expect("connected");
+        for _ in 0..3 {
+            stream
+                .write_all(upload_head("", body.len()).as_bytes())
+                .expect("the head is taken");
+            stream.write_all(&body).expect("the whole body is taken");
+            let answer = read_response(&mut stream);
+            assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+            assert!(
+                answer.contains("body_too_large")
+                    && !answer.to_ascii_lowercase().contains("connection: close"),
+                "{answer}"
+            );
+        }
+    });
+    client.await.expect("no panic");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_asks_first_is_refused_without_being_told_to_go_on() {
+    let address = serve().await;
+    let client = tokio::task::spawn_blocking(move || {
+        let mut stream = std::net::TcpStream::connect(address).expect("connected");
+        stream
+            .write_all(upload_head("Expect: 100-continue\r\n", 2_000_000).as_bytes())
+            .expect("the head is taken");
+        let mut answer = String::new();
+        stream
+            .read_to_string(&mut answer)
+            .expect("an answer, then the end");
+        assert!(
+            answer.starts_with("HTTP/1.1 413 ")
+                && answer.to_ascii_lowercase().contains("connection: close"),
+            "{answer}"
+        );
+    });
+    client.await.expect("no panic");
+}
+
+#[tokio::test]
+async fn refusing_gives_back_what_the_inner_service_reserved() {
+    let limited =
+        tower::limit::ConcurrencyLimitLayer::new(1).layer(crate::support::Hello::default());
+    let mut service = form().layer(limited);
+    let request = Request::post("/").body(Body::from("x")).expect("legal");
+    let answer = call(&mut service, request).await;
+    assert_eq!(answer.status(), StatusCode::UNSUPPORTED_MEDIA_TYPE);
+    let mut other = service.clone();
+    let ready = std::future::poll_fn(|context| {
+        Poll::Ready(tower::Service::<Request<Body>>::poll_ready(&mut other, context).is_ready())
+    });
+    assert!(ready.await, "the permit was kept");
+}
+
+#[test]
+fn rules_that_could_never_be_kept_are_problems() {
+    let problems = UploadLayer::multipart()
+        .build()
+        .expect_err("no fields")
+        .into_problems();
+    assert_eq!(problems, [Problem::NoFields]);
+    let problems = UploadLayer::multipart()
+        .file("file", FileRule::kinds([]).max_bytes(0))
+        .text("file", TextRule::max_bytes(1))
+        .text("a\"b", TextRule::max_bytes(1_000))
+        .max_total_bytes(100)
+        .max_parts(0)
+        .idle(Duration::ZERO)
+        .build()
+        .expect_err("seven problems")
+        .into_problems();
+    assert_eq!(problems.len(), 7, "{problems:#?}");
+}
+
+#[tokio::test]
+async fn a_request_that_is_dropped_midway_leaves_nothing_running() {
+    let request = post_form(multipart("a.png", "image/png", PNG)).map(|_| Silent(None));
+    let mut future = Box::pin(app().oneshot(request));
+    let pending = std::future::poll_fn(|context| {
+        Poll::Ready(std::future::Future::poll(future.as_mut(), context).is_pending())
+    });
+    assert!(pending.await);
+    drop(future);
+}
