@@ -31,7 +31,7 @@ impl<P> Problems<P> {
     }
 
     /// Turns the problems of a part into those of the whole.
-    #[cfg(any(feature = "session", feature = "rate-limit"))]
+    #[cfg(feature = "session")]
     pub(crate) fn map<Q>(self, convert: impl FnMut(P) -> Q) -> Problems<Q> {
         Problems(self.0.into_iter().map(convert).collect())
     }

@@ -44,7 +44,7 @@ pub mod cors;
 pub mod csrf;
 pub mod gate;
 pub mod identity;
-#[cfg(feature = "jwt")]
+#[cfg(all(feature = "jwt", feature = "aws-lc-rs"))]
 pub mod jwt;
 #[cfg(any(feature = "cors", feature = "csrf"))]
 mod origin;
@@ -56,20 +56,24 @@ pub mod rejection;
 pub mod secret;
 #[cfg(feature = "security-headers")]
 pub mod security_headers;
-#[cfg(feature = "session")]
+#[cfg(all(feature = "session", feature = "aws-lc-rs"))]
 pub mod session;
 #[cfg(all(
     feature = "cors",
     feature = "csrf",
     feature = "rate-limit",
     feature = "security-headers",
-    feature = "session"
+    feature = "session",
+    feature = "aws-lc-rs"
 ))]
 pub mod stack;
 mod trace;
 #[cfg(feature = "upload")]
 pub mod upload;
 mod wire;
+
+#[cfg(all(feature = "jwt", not(feature = "aws-lc-rs")))]
+compile_error!("the feature `jwt` needs a signature back end: enable the feature `aws-lc-rs` too");
 
 /// Compiles and runs the examples of the README.
 #[cfg(all(doctest, feature = "full"))]

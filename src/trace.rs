@@ -17,10 +17,7 @@ pub(crate) fn refused(refusal: &Refusal) {
 }
 
 /// Says that something works worse than it should.
-#[cfg_attr(
-    not(any(feature = "session", feature = "rate-limit", feature = "upload")),
-    allow(dead_code)
-)]
+#[cfg(any(feature = "axum", feature = "session"))]
 pub(crate) fn degraded(what: &'static str, detail: &dyn std::fmt::Display) {
     #[cfg(feature = "tracing")]
     tracing::warn!(target: "tower_rampart", what, %detail, "degraded");

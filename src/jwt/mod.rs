@@ -47,38 +47,28 @@
 //! A longer leeway or lifetime lets a stolen token live longer. Each
 //! requirement (`require_scope`, `max_authentication_age`) is a comparison.
 
-#[cfg(not(feature = "aws-lc-rs"))]
-compile_error!("the feature `jwt` needs a signature back end: enable `aws-lc-rs`");
-
 mod algorithm;
-#[cfg(feature = "aws-lc-rs")]
 mod backend;
 mod builder;
 mod check;
 mod claims;
 mod error;
-#[cfg(feature = "aws-lc-rs")]
 mod key;
-#[cfg(feature = "aws-lc-rs")]
 mod key_set;
 mod layer;
 mod revocations;
 mod token;
-#[cfg(feature = "aws-lc-rs")]
 mod verifier;
 
 pub use algorithm::Algorithm;
 pub use builder::{JwtLayerBuilder, Source};
 pub use claims::Claims;
 pub use error::{ConfigError, Problem, SignError, VerifyError, VerifyErrorKind};
-#[cfg(feature = "aws-lc-rs")]
 pub use key::{SigningKey, VerifyingKey};
-#[cfg(feature = "aws-lc-rs")]
 pub use key_set::{KeySet, KeySetBuilder};
 pub use layer::JwtLayer;
 pub use revocations::Revocations;
-#[cfg(feature = "aws-lc-rs")]
 pub use verifier::{Verifier, VerifierBuilder};
 
-#[cfg(all(feature = "session", feature = "aws-lc-rs"))]
+#[cfg(feature = "session")]
 pub(crate) use key_set::{check_secret, derive};

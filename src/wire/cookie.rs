@@ -1,7 +1,9 @@
 //! Reading `Cookie`, and the name rules of `Set-Cookie` (RFC 6265 §4, §5.4).
 
+use http::HeaderMap;
+#[cfg(feature = "session")]
+use http::HeaderValue;
 use http::header::COOKIE;
-use http::{HeaderMap, HeaderValue};
 
 /// What a request's cookies say about one name.
 #[derive(Debug, Eq, PartialEq)]
@@ -32,7 +34,7 @@ pub(crate) fn lookup<'a>(headers: &'a HeaderMap, name: &str) -> CookieLookup<'a>
 /// Builds a `Cookie` field with one cookie replaced.
 ///
 /// Returns `None` if the result would not be a legal field value.
-#[cfg_attr(not(feature = "session"), allow(dead_code))]
+#[cfg(feature = "session")]
 pub(crate) fn replaced(headers: &HeaderMap, name: &str, value: &str) -> Option<HeaderValue> {
     let mut field = String::new();
     for (key, old) in pairs(headers).filter(|(key, _)| *key != name) {

@@ -17,5 +17,5 @@ pub(crate) mod strict_json;
 #[cfg(feature = "cors")]
 pub(crate) mod vary;
 
-#[cfg(test)]
+#[cfg(all(test, feature = "full"))]
 mod tests;

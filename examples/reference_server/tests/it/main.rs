@@ -3,5 +3,6 @@
 mod account;
 mod commands;
 mod images;
+mod readme;
 mod refusals;
 mod server;
