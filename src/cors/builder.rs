@@ -9,6 +9,31 @@ use super::error::{ConfigError, Problem};
 use super::layer::CorsLayer;
 use super::rules::{Audience, Rules};
 use crate::config::Problems;
+use crate::origin::OriginPolicy;
+
+impl CorsLayer {
+    /// Starts a layer for pages that send cookies or other credentials.
+    pub fn credentialed(origins: &OriginPolicy) -> CorsLayerBuilder {
+        CorsLayerBuilder::new(Audience::Listed {
+            origins: origins.clone(),
+            credentials: true,
+        })
+    }
+
+    /// Starts a layer for listed pages that send no credentials.
+    pub fn anonymous(origins: &OriginPolicy) -> CorsLayerBuilder {
+        CorsLayerBuilder::new(Audience::Listed {
+            origins: origins.clone(),
+            credentials: false,
+        })
+    }
+
+    /// Starts a layer for a public service: every page may read, none with
+    /// credentials.
+    pub fn any_origin() -> CorsLayerBuilder {
+        CorsLayerBuilder::new(Audience::Anybody)
+    }
+}
 
 /// Collects the settings of a [`CorsLayer`].
 #[derive(Debug)]
@@ -96,7 +121,7 @@ impl CorsLayerBuilder {
             });
         }
         Problems::check(problems, || {
-            CorsLayer::from_rules(Arc::new(Rules {
+            CorsLayer(Arc::new(Rules {
                 audience: self.audience,
                 allow_methods: list(self.methods.iter().map(Method::as_str)),
                 allow_headers: list(self.request_headers.iter().map(HeaderName::as_str)),

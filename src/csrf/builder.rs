@@ -10,6 +10,13 @@ use super::layer::CsrfLayer;
 use crate::config::Problems;
 use crate::origin::OriginPolicy;
 
+impl CsrfLayer {
+    /// Starts a layer that lets only the service's own pages change things.
+    pub fn builder() -> CsrfLayerBuilder {
+        CsrfLayerBuilder::default()
+    }
+}
+
 /// Collects the settings of a [`CsrfLayer`].
 #[derive(Debug, Default)]
 #[must_use]
@@ -67,6 +74,6 @@ impl CsrfLayerBuilder {
                 });
             }
         }
-        Problems::check(problems, || CsrfLayer::from_rules(Arc::new(self.rules)))
+        Problems::check(problems, || CsrfLayer(Arc::new(self.rules)))
     }
 }

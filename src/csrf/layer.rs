@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use http::request;
 
-use super::builder::CsrfLayerBuilder;
 use super::check::Rules;
 use crate::gate::{NoWait, Policy, Verdict, gate_layer};
 
@@ -12,25 +11,14 @@ use crate::gate::{NoWait, Policy, Verdict, gate_layer};
 ///
 /// See the [module docs](crate::csrf) for an example.
 #[derive(Clone, Debug)]
-pub struct CsrfLayer(Arc<Rules>);
-
-impl CsrfLayer {
-    /// Starts a layer that lets only the service's own pages change things.
-    pub fn builder() -> CsrfLayerBuilder {
-        CsrfLayerBuilder::default()
-    }
-
-    pub(super) fn from_rules(rules: Arc<Rules>) -> Self {
-        Self(rules)
-    }
-}
+pub struct CsrfLayer(pub(super) Arc<Rules>);
 
 impl Policy for CsrfLayer {
     const NAME: &'static str = "csrf";
     type Pass = ();
     type Wait = NoWait<()>;
 
-    fn admit(&self, head: &request::Parts) -> Verdict<(), NoWait<()>> {
+    fn admit(&self, head: &request::Parts) -> Verdict<Self::Pass, Self::Wait> {
         self.0.check(head).into()
     }
 }

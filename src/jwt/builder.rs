@@ -22,6 +22,20 @@ pub enum Source {
     Cookie(String),
 }
 
+impl JwtLayer {
+    /// Starts a layer with the rules by which tokens are believed.
+    pub fn builder(verifier: Verifier) -> JwtLayerBuilder {
+        JwtLayerBuilder::new(verifier)
+    }
+
+    /// Tells whether a token may come in a cookie, which any page can make a
+    /// browser send.
+    #[must_use]
+    pub fn reads_cookies(&self) -> bool {
+        self.0.reads_cookies()
+    }
+}
+
 /// Collects the settings of a [`JwtLayer`].
 #[derive(Debug)]
 #[must_use]
@@ -130,6 +144,6 @@ impl JwtLayerBuilder {
                 });
             }
         }
-        Problems::check(problems, || JwtLayer::from_rules(Arc::new(rules)))
+        Problems::check(problems, || JwtLayer(Arc::new(rules)))
     }
 }

@@ -4,9 +4,7 @@ use std::sync::Arc;
 
 use http::request;
 
-use super::builder::JwtLayerBuilder;
 use super::check::Rules;
-use super::verifier::Verifier;
 use crate::gate::{NoWait, Policy, Verdict, gate_layer};
 use crate::identity::Principal;
 
@@ -15,25 +13,7 @@ use crate::identity::Principal;
 ///
 /// See the [module docs](crate::jwt) for an example.
 #[derive(Clone, Debug)]
-pub struct JwtLayer(Arc<Rules>);
-
-impl JwtLayer {
-    /// Starts a layer with the rules by which tokens are believed.
-    pub fn builder(verifier: Verifier) -> JwtLayerBuilder {
-        JwtLayerBuilder::new(verifier)
-    }
-
-    /// Tells whether a token may come in a cookie, which any page can make a
-    /// browser send.
-    #[must_use]
-    pub fn reads_cookies(&self) -> bool {
-        self.0.reads_cookies()
-    }
-
-    pub(super) fn from_rules(rules: Arc<Rules>) -> Self {
-        Self(rules)
-    }
-}
+pub struct JwtLayer(pub(super) Arc<Rules>);
 
 impl Policy for JwtLayer {
     const NAME: &'static str = "jwt";

@@ -12,6 +12,25 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::Problems;
 use crate::identity::ClientAddrResolver;
 
+impl RateLimitLayer {
+    /// Starts a layer with the name that clients are told and its quota.
+    pub fn builder(name: impl Into<String>, quota: Quota) -> RateLimitLayerBuilder {
+        RateLimitLayerBuilder::new(name.into(), quota)
+    }
+
+    /// Returns the limiter, to count from a handler.
+    #[must_use]
+    pub fn limiter(&self) -> RateLimiter {
+        self.0.limiter.clone()
+    }
+
+    /// Tells whether requests are counted by subject.
+    #[must_use]
+    pub fn counts_subjects(&self) -> bool {
+        self.0.key == Key::Subject
+    }
+}
+
 /// Collects the settings of a [`RateLimitLayer`].
 #[derive(Debug)]
 #[must_use]
@@ -80,7 +99,7 @@ impl RateLimitLayerBuilder {
         }
         Problems::check(problems, || {
             let limiter = RateLimiter::new(self.name, self.quota, self.capacity, self.clock);
-            RateLimitLayer::from_rules(Arc::new(Rules {
+            RateLimitLayer(Arc::new(Rules {
                 limiter,
                 key: self.key,
                 resolver: self.resolver,

@@ -14,6 +14,20 @@ use super::layer::SecurityHeadersLayer;
 use super::rules::Rules;
 use crate::config::Problems;
 
+impl SecurityHeadersLayer {
+    /// Starts with the headers of a service without pages: nothing may be
+    /// loaded or framed.
+    pub fn api() -> SecurityHeadersLayerBuilder {
+        SecurityHeadersLayerBuilder::api()
+    }
+
+    /// Starts with the headers of a service with pages that load only from
+    /// itself.
+    pub fn web() -> SecurityHeadersLayerBuilder {
+        SecurityHeadersLayerBuilder::web()
+    }
+}
+
 /// Collects the settings of a [`SecurityHeadersLayer`].
 #[derive(Debug)]
 #[must_use]
@@ -106,7 +120,7 @@ impl SecurityHeadersLayerBuilder {
                     HeaderValue::from_static(PERMISSIONS),
                 ),
             ];
-            SecurityHeadersLayer::from_rules(Arc::new(Rules { always, if_absent }))
+            SecurityHeadersLayer(Arc::new(Rules { always, if_absent }))
         })
     }
 }

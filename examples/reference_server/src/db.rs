@@ -222,13 +222,22 @@ impl Db {
             .await
     }
 
-    /// Removes a picture's record; tells whether it was there.
+    /// Removes a picture's record, also as an avatar; tells whether it was there.
     pub(crate) async fn delete_image(&self, owner: &str, id: &str) -> Result<bool> {
+        let mut transaction = self.pool.begin().await?;
+        sqlx::query(
+            "UPDATE users SET avatar_image_id = NULL WHERE id = ?1 AND avatar_image_id = ?2",
+        )
+        .bind(owner)
+        .bind(id)
+        .execute(&mut *transaction)
+        .await?;
         let done = sqlx::query("DELETE FROM images WHERE owner_id = ?1 AND id = ?2")
             .bind(owner)
             .bind(id)
-            .execute(&self.pool)
+            .execute(&mut *transaction)
             .await?;
+        transaction.commit().await?;
         Ok(done.rows_affected() == 1)
     }
 }

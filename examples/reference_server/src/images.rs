@@ -98,7 +98,8 @@ fn unreadable(_error: impl std::error::Error) -> ApiError {
     )
 }
 
-/// Finishes an object and its record, or neither.
+/// Finishes an object and its record, or neither: in a task of its own, so that
+/// a client that goes away now leaves no object without a record.
 async fn keep(
     app: &App,
     principal: &Principal,
@@ -107,12 +108,16 @@ async fn keep(
     title: String,
     writer: Writer,
 ) -> ApiResult<Image> {
-    let stored = writer.finish().await?;
-    let outcome = record(app, principal, id, &key, title, stored).await;
-    if outcome.is_err() {
-        app.objects.delete(&key).await?;
-    }
-    outcome
+    let (app, principal) = (app.clone(), principal.clone());
+    let work = async move {
+        let stored = writer.finish().await?;
+        let outcome = record(&app, &principal, id, &key, title, stored).await;
+        if outcome.is_err() {
+            app.objects.delete(&key).await?;
+        }
+        outcome
+    };
+    tokio::spawn(work).await?
 }
 
 async fn record(

@@ -107,6 +107,7 @@ failures! {
     sqlx::Error => "database",
     object_store::Error => "object-store",
     std::io::Error => "object-store",
+    tokio::task::JoinError => "task",
     tower_rampart::session::StoreError => "session-store",
     tower_rampart::session::IssueError => "token-issuer",
 }

@@ -31,6 +31,48 @@ pub(crate) struct Flags {
     /// Networks of proxies, separated by commas (`TRUSTED_PROXIES`).
     #[arg(long, global = true)]
     trusted_proxies: Option<String>,
+    /// Database (`DATABASE_URL`).
+    #[arg(long, global = true)]
+    database_url: Option<String>,
+    /// Object store (`STORAGE_URL`).
+    #[arg(long, global = true)]
+    storage_url: Option<String>,
+    /// Header in which proxies name the client (`FORWARDED_HEADER`).
+    #[arg(long, global = true)]
+    forwarded_header: Option<String>,
+    /// Lifetime of access tokens (`ACCESS_TTL`).
+    #[arg(long, global = true)]
+    access_ttl: Option<String>,
+    /// Lifetime of an unused session (`REFRESH_IDLE`).
+    #[arg(long, global = true)]
+    refresh_idle: Option<String>,
+    /// Lifetime of any session (`REFRESH_ABSOLUTE`).
+    #[arg(long, global = true)]
+    refresh_absolute: Option<String>,
+    /// How long a replaced refresh token gets the same successor (`REFRESH_GRACE`).
+    #[arg(long, global = true)]
+    refresh_grace: Option<String>,
+    /// Attempts with a password by address (`LIMIT_LOGIN_IP`).
+    #[arg(long, global = true)]
+    limit_login_ip: Option<String>,
+    /// Attempts with a password by account (`LIMIT_LOGIN_ACCOUNT`).
+    #[arg(long, global = true)]
+    limit_login_account: Option<String>,
+    /// API requests by address, and by subject (`LIMIT_API`).
+    #[arg(long, global = true)]
+    limit_api: Option<String>,
+    /// Cost of new password hashes (`BCRYPT_COST`).
+    #[arg(long, global = true)]
+    bcrypt_cost: Option<String>,
+    /// Characters of a new password (`PASSWORD_MIN_CHARS`).
+    #[arg(long, global = true)]
+    password_min_chars: Option<String>,
+    /// Size of a picture (`UPLOAD_MAX_BYTES`).
+    #[arg(long, global = true)]
+    upload_max_bytes: Option<String>,
+    /// Pixels of a picture (`UPLOAD_MAX_PIXELS`).
+    #[arg(long, global = true)]
+    upload_max_pixels: Option<String>,
 }
 
 /// Every name that means something here.
@@ -110,6 +152,20 @@ impl Settings {
             ("RAMPART_DATA_DIR", flags.data_dir),
             ("CORS_ORIGINS", flags.cors_origins),
             ("TRUSTED_PROXIES", flags.trusted_proxies),
+            ("DATABASE_URL", flags.database_url),
+            ("STORAGE_URL", flags.storage_url),
+            ("FORWARDED_HEADER", flags.forwarded_header),
+            ("ACCESS_TTL", flags.access_ttl),
+            ("REFRESH_IDLE", flags.refresh_idle),
+            ("REFRESH_ABSOLUTE", flags.refresh_absolute),
+            ("REFRESH_GRACE", flags.refresh_grace),
+            ("LIMIT_LOGIN_IP", flags.limit_login_ip),
+            ("LIMIT_LOGIN_ACCOUNT", flags.limit_login_account),
+            ("LIMIT_API", flags.limit_api),
+            ("BCRYPT_COST", flags.bcrypt_cost),
+            ("PASSWORD_MIN_CHARS", flags.password_min_chars),
+            ("UPLOAD_MAX_BYTES", flags.upload_max_bytes),
+            ("UPLOAD_MAX_PIXELS", flags.upload_max_pixels),
         ] {
             if let Some(value) = value {
                 settings.values.insert(name.to_owned(), value);

@@ -103,6 +103,12 @@ fn every_wrong_setting_is_reported_at_once_without_its_secret() {
         assert!(text.contains(expected), "{expected:?} in:\n{text}");
     }
     assert!(!text.contains("canary"), "{text}");
+    let flag = run(&["check", "--limit-api", "lots"], &[("LIMIT_API", "1/1s")]);
+    assert!(
+        stderr(&flag).contains("LIMIT_API: \"lots\" cannot be read"),
+        "a flag wins: {}",
+        stderr(&flag)
+    );
     let json = run(&["check", "--json"], &[("BCRYPT_COST", "4")]);
     let json: serde_json::Value = serde_json::from_slice(&json.stdout).expect("JSON");
     assert_eq!(
