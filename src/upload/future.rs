@@ -43,6 +43,14 @@ struct Running<B> {
     rules: Arc<Rules>,
 }
 
+/// However the wait ends, a reader that the handler left behind must not wait
+/// for ever.
+impl<B> Drop for Running<B> {
+    fn drop(&mut self) {
+        self.shared.answer();
+    }
+}
+
 impl<F, B> UploadFuture<F, B> {
     pub(super) fn running(
         future: F,
@@ -93,18 +101,18 @@ where
                 (future.poll(context), running)
             }
         };
+        let refused = running.shared.take_refused();
+        if refused.is_none() && outcome.is_pending() {
+            return Poll::Pending;
+        }
         // Whatever the handler made of it, a refused upload is refused.
-        if let Some(refused) = running.shared.take_refused() {
-            let shared = running.shared.clone();
-            let response = answer(refused, &running.head, true, &running.rules);
-            state.set(State::Answered(None));
-            shared.answer();
-            return Poll::Ready(Ok(response.map(GateBody::reply)));
+        let answer = refused.map(|refused| answer(refused, &running.head, true, &running.rules));
+        // Drops the handler first, then lets its readers go.
+        state.set(State::Answered(None));
+        match answer {
+            Some(response) => Poll::Ready(Ok(response.map(GateBody::reply))),
+            None => outcome.map_ok(|response| response.map(GateBody::inner)),
         }
-        if outcome.is_ready() {
-            running.shared.answer();
-        }
-        outcome.map_ok(|response| response.map(GateBody::inner))
     }
 }
 

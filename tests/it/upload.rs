@@ -497,3 +497,40 @@ async fn a_request_that_is_dropped_midway_leaves_nothing_running() {
     assert!(pending.await);
     drop(future);
 }
+
+#[tokio::test]
+async fn a_reader_that_was_left_behind_is_let_go_when_the_client_leaves() {
+    let (sender, receiver) = tokio::sync::oneshot::channel();
+    let sender = std::sync::Arc::new(std::sync::Mutex::new(Some(sender)));
+    let service = form().layer(tower::service_fn(
+        move |request: Request<UploadBody<Body>>| {
+            let sender = sender
+                .lock()
+                .expect("not poisoned")
+                .take()
+                .expect("called once");
+            // Hands the body to somebody else, and waits for something of its own.
+            sender.send(request.into_body()).expect("somebody waits");
+            std::future::pending::<Result<Response<Body>, Infallible>>()
+        },
+    ));
+    let mut future = Box::pin(tower::ServiceExt::oneshot(
+        service,
+        post_form(b"nonsense".to_vec()),
+    ));
+    std::future::poll_fn(|context| {
+        assert!(std::future::Future::poll(future.as_mut(), context).is_pending());
+        Poll::Ready(())
+    })
+    .await;
+    let reader = tokio::spawn(receiver.await.expect("a body").collect());
+    tokio::task::yield_now().await;
+    drop(future);
+    assert!(
+        reader
+            .await
+            .expect("no panic")
+            .expect_err("an error")
+            .is_refused()
+    );
+}
