@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use tokio::time::{Instant, Sleep};
+use tokio::time::Sleep;
 
 use super::inspector::Inspector;
 use super::shared::{Refused, Shared};
@@ -165,7 +165,7 @@ impl<B> Guard<B> {
         let idle = self.idle;
         let timer = self
             .timer
-            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(Instant::now() + idle)));
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep(idle)));
         timer.as_mut().poll(context)
     }
 }

@@ -14,6 +14,8 @@ use crate::config::Problems;
 pub struct UploadLayerBuilder {
     rules: Rules,
     max_total_bytes: Option<u64>,
+    /// Settings of forms that were called on a body that is one file.
+    misplaced: Vec<&'static str>,
 }
 
 /// What boundaries, headers and small fields add to the files of a form.
@@ -31,6 +33,7 @@ impl UploadLayerBuilder {
         Self {
             rules,
             max_total_bytes: None,
+            misplaced: Vec::new(),
         }
     }
 
@@ -45,8 +48,16 @@ impl UploadLayerBuilder {
     }
 
     fn field(mut self, name: String, rule: FieldRule) -> Self {
-        if let Content::Multipart(fields) = &mut self.rules.content {
-            fields.push(Field { name, rule });
+        match &mut self.rules.content {
+            Content::Multipart(fields) => fields.push(Field { name, rule }),
+            Content::Raw(_) => self.misplaced.push("file and text"),
+        }
+        self
+    }
+
+    fn of_forms(mut self, setting: &'static str) -> Self {
+        if matches!(self.rules.content, Content::Raw(_)) {
+            self.misplaced.push(setting);
         }
         self
     }
@@ -55,13 +66,13 @@ impl UploadLayerBuilder {
     /// may hold together, and 64 KiB for what is between them.
     pub fn max_total_bytes(mut self, bytes: u64) -> Self {
         self.max_total_bytes = Some(bytes);
-        self
+        self.of_forms("max_total_bytes")
     }
 
     /// Sets how many parts a form may have; 64 by default.
     pub fn max_parts(mut self, parts: u32) -> Self {
         self.rules.max_parts = parts;
-        self
+        self.of_forms("max_parts")
     }
 
     /// Sets how long a client may be silent; 30 s by default. Time in which
@@ -84,7 +95,10 @@ impl UploadLayerBuilder {
     /// Every [`Problem`] found.
     pub fn build(self) -> Result<UploadLayer, ConfigError> {
         let mut rules = self.rules;
-        let mut problems = Vec::new();
+        let misplaced = self.misplaced.into_iter();
+        let mut problems: Vec<_> = misplaced
+            .map(|setting| Problem::FormsOnly { setting })
+            .collect();
         rules.max_total_bytes = self
             .max_total_bytes
             .unwrap_or_else(|| default_total(&rules.content));
@@ -136,7 +150,8 @@ fn check_fields(fields: &[Field], rules: &Rules, problems: &mut Vec<Problem>) {
             });
         }
         let illegal = |c: char| c.is_control() || c == '"' || c == '\\';
-        if name.is_empty() || name.len() > 100 || name.contains(illegal) {
+        if name.is_empty() || name.len() > 100 || name.contains(illegal) || reads_as_parameter(name)
+        {
             problems.push(Problem::FieldName {
                 field: name.clone(),
             });
@@ -163,4 +178,13 @@ fn check_rule(field: &str, rule: &FieldRule, rules: &Rules, problems: &mut Vec<P
     if matches!(rule, FieldRule::File(rule) if rule.kinds.is_empty()) {
         problems.push(Problem::NoKinds { field });
     }
+}
+
+/// A field name inside which some parsers would find the parameter itself.
+fn reads_as_parameter(name: &str) -> bool {
+    let mut words = name.split([' ', '\t', ';']).skip(1);
+    words.any(|word| {
+        word.to_ascii_lowercase().starts_with("name")
+            || word.to_ascii_lowercase().starts_with("filename")
+    })
 }

@@ -1,9 +1,6 @@
 //! `Content-Disposition` of a part (RFC 7578 §4.2), as far as all parsers read
 //! it alike.
 
-/// The longest field name, in bytes.
-const MAX_NAME_BYTES: usize = 100;
-
 /// What a part is called.
 #[derive(Debug, Eq, PartialEq)]
 pub(super) struct Disposition<'a> {
@@ -12,7 +9,7 @@ pub(super) struct Disposition<'a> {
 }
 
 /// Reads the value strictly: `form-data`, then `name` once, `filename` at most
-/// once, both quoted without backslashes; `filename*` only after a `filename`
+/// once and after it, both quoted; `filename*` only after a `filename`
 /// with the same extension.
 pub(super) fn parse(value: &str) -> Result<Disposition<'_>, &'static str> {
     let (kind, mut rest) = value.split_at(value.find(';').unwrap_or(value.len()));
@@ -42,11 +39,17 @@ pub(super) fn parse(value: &str) -> Result<Disposition<'_>, &'static str> {
             .strip_prefix('"')
             .and_then(|inner| inner.split_once('"'));
         let (text, after) = quoted.ok_or("a part's disposition has a value without quotes")?;
-        if text.contains('\\') || is_decoy(text) {
+        // A backslash escapes the next character for some parsers; a path from an
+        // old browser is a bad name, an escaped quote is no name at all.
+        if text.ends_with('\\') || (key == "name" && text.contains('\\')) || is_decoy(text) {
             return Err("a part's disposition has a value that parsers read differently");
         }
         let slot = match key {
             "name" => &mut name,
+            // Some parsers look for the name inside a file name before it.
+            "filename" if name.is_none() => {
+                return Err("a part's disposition has the file name before the name");
+            }
             "filename" => &mut filename,
             _ => return Err("a part's disposition has an unknown parameter"),
         };
@@ -56,8 +59,8 @@ pub(super) fn parse(value: &str) -> Result<Disposition<'_>, &'static str> {
         rest = trim(after);
     }
     let name = name.ok_or("a part has no name")?;
-    if name.is_empty() || name.len() > MAX_NAME_BYTES {
-        return Err("a part's name is empty or over 100 bytes");
+    if name.is_empty() {
+        return Err("a part's name is empty");
     }
     if extended.is_some_and(|extended| !agrees(extended, filename.unwrap_or_default())) {
         return Err("a part's two file names do not agree");
@@ -71,7 +74,10 @@ fn is_decoy(text: &str) -> bool {
     ["name", "filename", "filename*"].iter().any(|key| {
         lower.match_indices(key).any(|(index, _)| {
             let before = lower[..index].ends_with([';', ' ', '\t']);
-            before && trim(&lower[index + key.len()..]).starts_with('=')
+            before
+                && lower[index + key.len()..]
+                    .trim_start_matches([' ', '\t'])
+                    .starts_with('=')
         })
     })
 }
@@ -82,7 +88,8 @@ fn agrees(extended: &str, plain: &str) -> bool {
         return false;
     };
     let decoded = percent_decoded(encoded);
-    charset.eq_ignore_ascii_case("utf-8")
+    !plain.is_empty()
+        && charset.eq_ignore_ascii_case("utf-8")
         && decoded.is_some_and(|name| {
             super::filename::fault(&name).is_none()
                 && super::filename::extension(&name) == super::filename::extension(plain)

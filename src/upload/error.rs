@@ -25,6 +25,14 @@ pub enum Problem {
         /// The field.
         field: String,
     },
+    /// A body that is one file has no fields and no parts.
+    #[error(
+        "{setting} has no effect on a body that is one file; set the limit on the FileRule, or use a form"
+    )]
+    FormsOnly {
+        /// The setting.
+        setting: &'static str,
+    },
     /// A multipart route without fields refuses everything.
     #[error("the form has no fields, so every part would be refused; add .file(..) or .text(..)")]
     NoFields,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::header::{CONNECTION, EXPECT};
+use http::header::{ACCEPT, ACCEPT_LANGUAGE, CONNECTION, EXPECT};
 use http::{HeaderValue, Request, Response, request};
 use http_body::Body;
 use pin_project::pin_project;
@@ -140,7 +140,7 @@ where
         return response;
     };
     let cap = drain::cap(rules.max_total_bytes);
-    let mut farewell = farewell(head, polled, rest.size_hint().lower(), cap);
+    let mut farewell = farewell(head, polled, rest.size_hint().upper(), cap);
     if silent && farewell.drain {
         (farewell.drain, farewell.close) = (false, true);
     }
@@ -162,6 +162,12 @@ pub(super) fn essentials(head: &request::Parts) -> request::Parts {
     kept.version = head.version;
     if let Some(expect) = head.headers.get(EXPECT) {
         kept.headers.insert(EXPECT, expect.clone());
+    }
+    kept.uri = head.uri.clone();
+    for name in [ACCEPT, ACCEPT_LANGUAGE] {
+        if let Some(value) = head.headers.get(&name) {
+            kept.headers.insert(name, value.clone());
+        }
     }
     if let Some(id) = head.extensions.get::<RequestId>() {
         kept.extensions.insert(id.clone());

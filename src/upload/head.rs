@@ -9,7 +9,7 @@ use http_body::SizeHint;
 use super::inspector::Inspector;
 use super::rules::{Content, FileRule, Rules};
 use super::violation::Violation;
-use crate::wire::media_type::MediaType;
+use crate::wire::media_type::{MediaType, is_token};
 
 /// Chooses how to judge a body; `None` if there is none to judge.
 pub(super) fn inspector(
@@ -50,9 +50,16 @@ pub(super) struct Farewell {
     pub(super) close: bool,
 }
 
+/// `left` is how much of the body is still to come, if that is known.
+///
 /// HTTP/2 resets the stream on its own. A client that waits for `100 Continue`
 /// and will not get it may never send the body, so reading on would hang.
-pub(super) fn farewell(head: &request::Parts, polled: bool, left: u64, cap: u64) -> Farewell {
+pub(super) fn farewell(
+    head: &request::Parts,
+    polled: bool,
+    left: Option<u64>,
+    cap: u64,
+) -> Farewell {
     if head.version == Version::HTTP_2 || head.version == Version::HTTP_3 {
         return Farewell {
             drain: false,
@@ -71,7 +78,7 @@ pub(super) fn farewell(head: &request::Parts, polled: bool, left: u64, cap: u64)
     }
     Farewell {
         drain: true,
-        close: left > cap,
+        close: left.is_none_or(|left| left > cap),
     }
 }
 
@@ -137,12 +144,12 @@ fn boundary(head: &request::Parts) -> Result<String, Violation> {
             accept: FORM.to_owned(),
         });
     }
-    let mut boundary = None;
+    let (mut boundary, mut charset) = (None, false);
     for (name, value) in parameters {
         match name.as_str() {
             "boundary" if boundary.is_none() => boundary = Some(value),
             "boundary" => return malformed("the boundary is given twice"),
-            "charset" => {}
+            "charset" if !charset && is_token(&value) => charset = true,
             _ => return malformed("the content type has an unknown parameter"),
         }
     }

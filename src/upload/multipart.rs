@@ -202,16 +202,28 @@ impl Multipart {
         };
         self.held.truncate(end + END.len());
         input.advance(self.held.len() - seen);
+        let block = &self.held[from..end];
+        // Some parsers look for boundaries in headers too.
+        if block
+            .split(|byte| *byte == b'\n')
+            .any(|line| line.starts_with(self.finder.needle()))
+        {
+            return Err(malformed("a boundary stands among a part's headers"));
+        }
         let part = Part::parse(self.parts - 1, &self.held[from..end], self.fields())?;
         let Field { name, rule } = &self.fields()[part.field];
         let (limit, is_file) = (rule.max_count(), matches!(rule, FieldRule::File(_)));
-        if self.counts[part.field] >= limit {
-            return Err(Violation::TooManyFiles {
-                field: name.clone(),
-                limit: limit.into(),
-            });
+        // An input left empty in a browser is no file; if bytes follow after
+        // all, a file without a name is refused.
+        if !part.is_unchosen_file() {
+            if self.counts[part.field] >= limit {
+                return Err(Violation::TooManyFiles {
+                    field: name.clone(),
+                    limit: limit.into(),
+                });
+            }
+            self.counts[part.field] += 1;
         }
-        self.counts[part.field] += 1;
         let start = is_file.then_some(self.held.len());
         if !is_file {
             self.release(out);
@@ -332,9 +344,8 @@ impl Multipart {
         else {
             return Ok(());
         };
-        let (field, start) = (part.field, *start);
+        let start = *start;
         if part.is_unchosen_file() && *bytes == 0 {
-            self.counts[field] -= 1;
             self.release(out);
             return Ok(());
         }

@@ -73,11 +73,15 @@ impl<B> Shared<B> {
         self.state().refused.take()
     }
 
-    /// Decides the response: a reader that is still there gets an error.
+    /// Decides the response: a reader that is still there gets an error, and a
+    /// refusal that came too late is dropped with its body.
     pub(super) fn answer(&self) {
         let mut state = self.state();
         state.answered = true;
-        if let Some(body) = state.body.take() {
+        let (refused, body) = (state.refused.take(), state.body.take());
+        drop(state);
+        drop(refused);
+        if let Some(body) = body {
             body.wake();
         }
     }

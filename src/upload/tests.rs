@@ -103,6 +103,10 @@ fn forms_that_all_parsers_read_alike_pass_unchanged() {
     accepted(
         "--B|Content-Disposition: form-data; name=\"file\"; filename=\"\"|Content-Type: application/octet-stream|||--B--|",
     );
+    // The same beside a file that was chosen, in either order.
+    let unchosen = "--B|Content-Disposition: form-data; name=\"file\"; filename=\"\"||";
+    accepted(&format!("{unchosen}|{FILE}{PNG}|--B--|"));
+    accepted(&format!("{FILE}{PNG}|{unchosen}|--B--|"));
     // .NET sends both names, in this order.
     accepted(&format!(
         "--B|Content-Disposition: form-data; name=\"file\"; filename=\"a.png\"; filename*=utf-8''a.png||{PNG}|--B--"
@@ -132,6 +136,8 @@ fn a_boundary_in_doubtful_company_is_refused() {
     refused(&format!("{TITLE}hello\r--B--"), 400);
     refused(&format!("{TITLE}hello|--Bx"), 400);
     // The line end of the headers is not the part's own.
+    refused(&format!("{TITLE}--Bx|--B--"), 400);
+    refused(&format!("{FILE}{PNG}|{TITLE}--Bx|--B--"), 400);
     refused(&format!("{TITLE}--B--"), 400);
     refused(&format!("--B--|{TITLE}hello|--B--"), 400);
 }
@@ -157,12 +163,21 @@ fn headers_that_parsers_read_differently_are_refused() {
         "form-data; filename*=utf-8''a.png; name=\"file\"",
         "form-data; name=\"file\"; filename=\"a.png\"; filename*=utf-8''a.php",
         "form-data; name=\"file\"; filename=\"a.jpg\".html",
+        "form-data; filename=\"my name.png\"; name=\"file\"",
+        "form-data; name=\"file\"; filename=\"\"; filename*=utf-8''evil",
+        "form-data; name=\"file\"; filename=\"a\\\".php\"",
     ] {
         refused(
             &format!("--B|Content-Disposition: {disposition}||x|--B--"),
             400,
         );
     }
+    // A boundary among headers, and content that another parser would then read
+    // as headers.
+    refused(
+        "--B|Content-Disposition: form-data; name=\"title\"|--B: x|||Content-Disposition: form-data; name=\"a\"||x|--B--",
+        400,
+    );
     refused("--B||x|--B--", 400);
     refused("--B|X: y||x|--B--", 400);
     refused(
@@ -272,6 +287,12 @@ fn a_file_is_what_its_type_its_name_and_its_content_agree_on() {
         refused(&file(name, declared, content), 415);
     }
     refused(&file("", "image/png", PNG), 422);
+    refused(&file("C:\\x\\a.png", "image/png", PNG), 422);
+    let long = format!(
+        "--B|Content-Disposition: form-data; name=\"{}\"||x|--B--",
+        "n".repeat(101)
+    );
+    refused(&long, 422);
     refused(
         "--B|Content-Disposition: form-data; name=\"file\"||x|--B--",
         422,

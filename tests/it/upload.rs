@@ -474,6 +474,30 @@ fn rules_that_could_never_be_kept_are_problems() {
         .expect_err("no fields")
         .into_problems();
     assert_eq!(problems, [Problem::NoFields]);
+    let raw = UploadLayer::raw(FileRule::images())
+        .max_parts(3)
+        .max_total_bytes(9)
+        .text("t", TextRule::max_bytes(1));
+    let problems = raw.build().expect_err("no effect").into_problems();
+    assert_eq!(
+        problems
+            .iter()
+            .filter(|problem| matches!(problem, Problem::FormsOnly { .. }))
+            .count(),
+        3
+    );
+    assert!(
+        UploadLayer::multipart()
+            .text("x name", TextRule::max_bytes(1))
+            .build()
+            .is_err()
+    );
+    assert!(
+        UploadLayer::raw(FileRule::images())
+            .idle(Duration::MAX)
+            .build()
+            .is_ok()
+    );
     let problems = UploadLayer::multipart()
         .file("file", FileRule::kinds([]).max_bytes(0))
         .text("file", TextRule::max_bytes(1))
