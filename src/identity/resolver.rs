@@ -58,6 +58,8 @@ struct Rules {
     trusted: Vec<IpNet>,
     header: ForwardingHeader,
     peer: fn(&Extensions) -> Option<SocketAddr>,
+    /// Nobody configured it, so what an outer layer found out is better.
+    defers: bool,
 }
 
 impl ClientAddrResolver {
@@ -73,10 +75,15 @@ impl ClientAddrResolver {
     /// Returns the client's address, or `None` if the server did not say who
     /// the peer is.
     ///
-    /// An address that an outer layer already found is kept.
+    /// The default resolver keeps an address that an outer layer found; one that
+    /// was configured finds out for itself.
     #[must_use]
     pub fn resolve(&self, head: &request::Parts) -> Option<ClientAddr> {
-        if let Some(known) = head.extensions.get::<ClientAddr>() {
+        if let Some(known) = head
+            .extensions
+            .get::<ClientAddr>()
+            .filter(|_| self.0.defers)
+        {
             return Some(*known);
         }
         let peer = unmapped((self.0.peer)(&head.extensions)?.ip());
@@ -122,6 +129,7 @@ impl Default for ClientAddrResolver {
             trusted: Vec::new(),
             header: ForwardingHeader::default(),
             peer: peer_addr,
+            defers: true,
         }))
     }
 }
@@ -201,6 +209,7 @@ impl ClientAddrResolverBuilder {
                 trusted,
                 header,
                 peer,
+                defers: false,
             }))
         })
     }

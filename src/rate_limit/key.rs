@@ -15,7 +15,9 @@ pub enum Key {
     /// Everybody together.
     Global,
     /// The value of a request header, all lines of it; the client address if
-    /// there is none.
+    /// there is none. The client chooses the value, so this limits nobody who
+    /// does not want to be limited: put a limit by address outside it, or check
+    /// the value first.
     Header(HeaderName),
     /// The subject of the verified [`Principal`]; the client address if there
     /// is none.
@@ -34,14 +36,15 @@ impl Key {
                 .extensions
                 .get::<Principal>()
                 .map(|who| tagged(1, who.subject().as_bytes())),
-            Self::Header(name) => {
-                let mut lines = head.headers.get_all(name).iter().peekable();
-                lines.peek().is_some().then(|| {
-                    lines.fold(vec![2], |key, line| {
-                        [&key[..], line.as_bytes(), b"\n"].concat()
-                    })
-                })
+            Self::Header(name) if head.headers.contains_key(name) => {
+                let mut key = vec![2];
+                for line in head.headers.get_all(name) {
+                    key.extend_from_slice(line.as_bytes());
+                    key.push(b'\n');
+                }
+                Some(key)
             }
+            Self::Header(_) => None,
             Self::ClientAddr => None,
         };
         if key.is_none() {

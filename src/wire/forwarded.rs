@@ -73,36 +73,44 @@ fn is_port(port: &str) -> bool {
 
 /// Reads `forwarded-element`s; quoted strings keep their commas.
 fn forwarded_elements(field: &str, found: &mut Vec<Option<IpAddr>>) {
-    for element in split_outside_quotes(field, ',') {
-        let mut address = None;
-        for pair in split_outside_quotes(element, ';') {
-            let Some((name, value)) = pair.split_once('=') else {
-                continue;
-            };
-            if name.trim_matches([' ', '\t']).eq_ignore_ascii_case("for") {
-                address =
-                    unquoted(value.trim_matches([' ', '\t'])).and_then(|node| node_address(&node));
-            }
-        }
-        found.push(address);
-    }
+    let Some(elements) = split_outside_quotes(field, ',') else {
+        // A quote that a client left open swallows what the proxy added.
+        found.push(None);
+        return;
+    };
+    found.extend(elements.into_iter().map(forwarded_for));
 }
 
-fn split_outside_quotes(text: &str, separator: char) -> impl Iterator<Item = &str> {
-    let mut quoted = false;
-    let mut escaped = false;
-    text.split(move |character: char| {
-        if escaped {
-            escaped = false;
-            return false;
+/// Reads the one `for` parameter of an element.
+fn forwarded_for(element: &str) -> Option<IpAddr> {
+    let mut address = None;
+    for pair in split_outside_quotes(element, ';')? {
+        let (name, value) = pair.split_once('=')?;
+        let value = unquoted(value.trim_matches([' ', '\t']))?;
+        if name.trim_matches([' ', '\t']).eq_ignore_ascii_case("for")
+            && address.replace(node_address(&value)?).is_some()
+        {
+            return None;
         }
-        match character {
-            '\\' if quoted => escaped = true,
-            '"' => quoted = !quoted,
-            _ => return character == separator && !quoted,
-        }
-        false
-    })
+    }
+    address
+}
+
+/// Splits a text; `None` if a quoted string does not end.
+fn split_outside_quotes(text: &str, separator: char) -> Option<Vec<&str>> {
+    let (mut quoted, mut escaped) = (false, false);
+    let pieces = text
+        .split(|character: char| {
+            match character {
+                _ if escaped => escaped = false,
+                '\\' if quoted => escaped = true,
+                '"' => quoted = !quoted,
+                _ => return character == separator && !quoted,
+            }
+            false
+        })
+        .collect();
+    (!quoted && !escaped).then_some(pieces)
 }
 
 fn unquoted(value: &str) -> Option<String> {

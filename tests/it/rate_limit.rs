@@ -190,6 +190,60 @@ fn the_client_is_found_from_the_right() {
 }
 
 #[test]
+fn a_quote_left_open_does_not_hide_what_the_proxy_added() {
+    let resolver = ClientAddrResolver::builder()
+        .trusted_proxies(["10.0.0.0/8"])
+        .header(ForwardingHeader::Forwarded)
+        .build()
+        .expect("valid");
+    for (forged, expected) in [
+        ("for=6.6.6.6;x=\", for=203.0.113.7", "10.0.0.5"),
+        ("for=6.6.6.6;x=\"\\\", for=203.0.113.7", "10.0.0.5"),
+        ("for=6.6.6.6;for=6.6.6.7", "10.0.0.5"),
+        ("for=6.6.6.6;x", "10.0.0.5"),
+        ("for=6.6.6.6, for=203.0.113.7;proto=https", "203.0.113.7"),
+    ] {
+        let mut request = request("GET", "/", &[("forwarded", forged)]);
+        request
+            .extensions_mut()
+            .insert(PeerAddr("10.0.0.5:1".parse().expect("an address")));
+        let client = resolver.resolve(&request.into_parts().0).expect("a peer");
+        assert_eq!(client.to_string(), expected, "{forged}");
+    }
+}
+
+#[test]
+fn a_limit_keeps_to_its_own_proxies_inside_another_layer() {
+    let own = ClientAddrResolver::builder()
+        .trusted_proxies(["10.0.0.0/8"])
+        .build()
+        .expect("valid");
+    let mut request = request("GET", "/", &[("x-forwarded-for", "203.0.113.7")]);
+    request
+        .extensions_mut()
+        .insert(PeerAddr("10.0.0.5:1".parse().expect("an address")));
+    let outer = ClientAddrResolver::default()
+        .resolve(request_parts(&request))
+        .expect("a peer");
+    request.extensions_mut().insert(outer);
+    assert_eq!(
+        own.resolve(request_parts(&request))
+            .expect("a peer")
+            .to_string(),
+        "203.0.113.7"
+    );
+    assert_eq!(
+        ClientAddrResolver::default().resolve(request_parts(&request)),
+        Some(outer)
+    );
+}
+
+/// The head of a request, borrowed for the length of a test.
+fn request_parts(request: &http::Request<Body>) -> &'static http::request::Parts {
+    Box::leak(Box::new(request.clone().into_parts().0))
+}
+
+#[test]
 fn only_the_configured_header_is_believed() {
     let head = |header| {
         let resolver = ClientAddrResolver::builder()
