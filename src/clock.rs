@@ -61,8 +61,8 @@ pub struct SystemClock;
 
 impl Clock for SystemClock {
     fn unix_now(&self) -> UnixSeconds {
-        // A clock before 1970 is broken; second 0 makes every token look not
-        // yet valid, which refuses instead of admitting.
+        // A clock before 1970 is broken; at second 0 every token, which must say
+        // when it was issued, comes from the future and is refused.
         let since_epoch = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();

@@ -167,16 +167,26 @@ impl fmt::Debug for VerifyingKey {
     }
 }
 
-/// Says what kind of text was found, without any of the key.
+/// Says what kind of text was found, without any of the key: a key on one line
+/// has its label and its bytes on the same one.
 fn pem_label(text: &str) -> String {
-    text.lines()
-        .find_map(|line| {
-            line.trim()
-                .strip_prefix("-----BEGIN ")?
-                .strip_suffix("-----")
-        })
-        .map_or_else(
-            || "no PEM block".to_owned(),
-            |label| format!("a block labelled {label}"),
-        )
+    let label = text
+        .split_once("-----BEGIN ")
+        .and_then(|(_, rest)| rest.split_once("-----"));
+    match label {
+        Some((label, rest)) if is_label(label) && rest.starts_with(['\n', '\r']) => {
+            format!("a block labelled {label}")
+        }
+        Some((label, _)) if is_label(label) => {
+            format!("a block labelled {label} without line ends")
+        }
+        _ => "no PEM block".to_owned(),
+    }
+}
+
+fn is_label(text: &str) -> bool {
+    (1..=40).contains(&text.len())
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b' ')
 }

@@ -103,6 +103,12 @@ impl KeySet {
         }
     }
 
+    /// Tells whether the set can sign, or only verifies.
+    #[must_use]
+    pub fn can_sign(&self) -> bool {
+        self.0.signing.is_some()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.0.verifying.is_empty()
     }
@@ -128,7 +134,6 @@ pub struct KeySetBuilder {
 impl KeySetBuilder {
     /// Sets the key that signs; it verifies too.
     pub fn signing(mut self, key: SigningKey) -> Self {
-        self.verifying.insert(0, key.verifying_key().clone());
         self.signing = Some(key);
         self
     }
@@ -146,19 +151,21 @@ impl KeySetBuilder {
     /// [`Problem::NoKeys`] if there is none; [`Problem::DuplicateKeyId`] if
     /// two keys share an identifier.
     pub fn build(self) -> Result<KeySet, ConfigError> {
+        let Self { signing, verifying } = self;
+        let signs = signing.iter().map(|key| key.verifying_key().clone());
+        let verifying: Vec<_> = signs.chain(verifying).collect();
         let mut problems = Vec::new();
-        if self.verifying.is_empty() {
+        if verifying.is_empty() {
             problems.push(Problem::NoKeys);
         }
         let mut seen = HashSet::new();
-        for key in &self.verifying {
+        for key in &verifying {
             if !seen.insert(key.kid()) {
                 problems.push(Problem::DuplicateKeyId {
                     kid: key.kid().to_owned(),
                 });
             }
         }
-        let Self { signing, verifying } = self;
         Problems::check(problems, || KeySet(Arc::new(Keys { signing, verifying })))
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Stops forged, altered, expired, misdirected and revoked tokens: compact JWS
 //! only (RFC 7515 §3.1), the algorithm fixed by the key (RFC 8725 §3.1),
-//! `iss`, `aud`, `exp` and `sub` demanded, repeated members, unknown critical
+//! `iss`, `aud`, `exp`, `iat` and `sub` demanded, repeated members, unknown critical
 //! headers and non-canonical base64url refused. Answers 401 with a
 //! `WWW-Authenticate` challenge (RFC 6750 §3); 400 for credentials that cannot
 //! be read or that come twice; 403 for a missing scope.
@@ -20,6 +20,7 @@
 //! use http::{Request, Response, StatusCode};
 //! use serde_json::json;
 //! use tower::{Layer, ServiceExt, service_fn};
+//! use tower_rampart::clock::{Clock, SystemClock};
 //! use tower_rampart::identity::Principal;
 //! use tower_rampart::jwt::{JwtLayer, KeySet, Verifier};
 //! use tower_rampart::secret::Secret;
@@ -34,7 +35,8 @@
 //! let refused = service.clone().oneshot(Request::new(String::new())).await?;
 //! assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
 //!
-//! let claims = json!({"iss": "https://api.example", "aud": "api", "sub": "user-1", "exp": 4_000_000_000_u64});
+//! let now = SystemClock.unix_now().as_u64();
+//! let claims = json!({"iss": "https://api.example", "aud": "api", "sub": "user-1", "iat": now, "exp": now + 600});
 //! let token = keys.sign("at+jwt", claims.as_object().ok_or("an object")?)?;
 //! let request = Request::builder().header("authorization", format!("Bearer {token}")).body(String::new())?;
 //! assert_eq!(service.oneshot(request).await?.status(), StatusCode::OK);

@@ -43,12 +43,26 @@ impl Revocations {
 
     /// Refuses the access tokens of a session from now on.
     pub fn revoke(&self, session: &str, now: UnixSeconds) {
+        self.revoke_all([(session.to_owned(), now)], now);
+    }
+
+    /// Refuses the access tokens of sessions that ended at the given times, and
+    /// forgets those whose tokens have all expired.
+    pub fn revoke_all(
+        &self,
+        ended: impl IntoIterator<Item = (String, UnixSeconds)>,
+        now: UnixSeconds,
+    ) {
         let mut sessions = self
             .sessions
             .write()
             .unwrap_or_else(PoisonError::into_inner);
         sessions.retain(|_, until| *until >= now);
-        sessions.insert(session.to_owned(), now.plus(self.keep));
+        sessions.extend(
+            ended
+                .into_iter()
+                .map(|(session, at)| (session, at.plus(self.keep))),
+        );
     }
 
     /// Tells whether a session ended.

@@ -99,9 +99,9 @@ impl Rules {
             return Err(VerifyErrorKind::Audience);
         }
         let latest = now.plus(self.leeway);
-        if let Some(issued_at) = claims.issued_at()
-            && (issued_at > latest || claims.expires_at().since(issued_at) > self.max_lifetime)
-        {
+        // Without `iat`, which RFC 9068 §2.2 demands, no lifetime could be checked.
+        let issued_at = claims.issued_at().ok_or(VerifyErrorKind::Claims)?;
+        if issued_at > latest || claims.expires_at().since(issued_at) > self.max_lifetime {
             return Err(VerifyErrorKind::Lifetime);
         }
         if claims

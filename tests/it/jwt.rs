@@ -346,7 +346,7 @@ async fn claims_with_a_wrong_type_or_value_are_refused() {
         });
         check_refused(&present(&layer(), &token).await, "token_invalid");
     }
-    for name in ["exp", "iss", "aud", "sub"] {
+    for name in ["exp", "iat", "iss", "aud", "sub"] {
         let token = token_with(|claims| {
             claims.remove(name);
         });
@@ -561,6 +561,17 @@ fn weak_keys_and_contradictions_are_configuration_problems() {
         error.to_string().contains("labelled RSA PRIVATE KEY"),
         "{error}"
     );
+    let one_line = ED25519.replace('\n', "\\n");
+    for error in [
+        SigningKey::ed25519_pem(&one_line).err(),
+        VerifyingKey::ed25519_pem(&one_line).err(),
+    ] {
+        let text = format!("{0} {0:?}", error.expect("no line ends"));
+        assert!(
+            text.contains("PRIVATE KEY without line ends") && !text.contains("MC4CAQ"),
+            "{text}"
+        );
+    }
     let problems = Verifier::builder(keys())
         .leeway(Duration::from_secs(301))
         .build()
