@@ -30,6 +30,17 @@ impl<P> Problems<P> {
         }
     }
 
+    /// Returns problems that are known to exist; `otherwise` stands in for an
+    /// empty list.
+    #[cfg(feature = "session")]
+    pub(crate) fn of(problems: Vec<P>, otherwise: P) -> Self {
+        if problems.is_empty() {
+            Self(vec![otherwise])
+        } else {
+            Self(problems)
+        }
+    }
+
     /// Turns the problems of a part into those of the whole.
     #[cfg(feature = "session")]
     pub(crate) fn map<Q>(self, convert: impl FnMut(P) -> Q) -> Problems<Q> {

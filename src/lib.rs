@@ -46,7 +46,7 @@ pub mod gate;
 pub mod identity;
 #[cfg(all(feature = "jwt", feature = "aws-lc-rs"))]
 pub mod jwt;
-#[cfg(any(feature = "cors", feature = "csrf"))]
+#[cfg(any(feature = "cors", feature = "csrf", feature = "session"))]
 mod origin;
 #[cfg(feature = "password")]
 pub mod password;

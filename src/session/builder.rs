@@ -20,7 +20,8 @@ const LEEWAY: Duration = Duration::from_secs(5);
 #[must_use]
 pub struct TokenIssuerBuilder {
     store: Arc<dyn RefreshStore>,
-    secrets: Vec<Secret>,
+    secret: Option<Secret>,
+    previous: Vec<Secret>,
     keys: Option<KeySet>,
     issuer: String,
     audience: String,
@@ -35,7 +36,8 @@ impl TokenIssuerBuilder {
     pub(super) fn new(store: Arc<dyn RefreshStore>) -> Self {
         Self {
             store,
-            secrets: Vec::new(),
+            secret: None,
+            previous: Vec::new(),
             keys: None,
             issuer: String::new(),
             audience: String::new(),
@@ -50,14 +52,13 @@ impl TokenIssuerBuilder {
     /// Sets the secret from which the keys are derived, one key a purpose.
     /// Required.
     pub fn secret(mut self, secret: &Secret) -> Self {
-        self.secrets
-            .insert(0, Secret::new(secret.expose().to_vec()));
+        self.secret = Some(Secret::new(secret.expose().to_vec()));
         self
     }
 
     /// Adds a secret whose tokens are still accepted.
     pub fn previous_secret(mut self, secret: &Secret) -> Self {
-        self.secrets.push(Secret::new(secret.expose().to_vec()));
+        self.previous.push(Secret::new(secret.expose().to_vec()));
         self
     }
 
@@ -117,19 +118,24 @@ impl TokenIssuerBuilder {
     /// Every [`Problem`] found.
     pub fn build(self) -> Result<TokenIssuer, ConfigError> {
         let mut problems = self.lifetime_problems();
-        if self.secrets.is_empty() {
+        if self.secret.is_none() {
             problems.push(Problem::SecretMissing);
         }
-        for secret in &self.secrets {
+        if self.keys.as_ref().is_some_and(|keys| !keys.can_sign()) {
+            problems.push(Problem::NoSigningKey);
+        }
+        for secret in self.secret.iter().chain(&self.previous) {
             if let Err(weak) = check_secret(secret) {
                 problems.extend(weak.into_problems().into_iter().map(Problem::Jwt));
             }
         }
-        Problems::check(problems, || ())?;
+        let Some(secret) = self.secret.as_ref().filter(|_| problems.is_empty()) else {
+            return Err(Problems::of(problems, Problem::SecretMissing));
+        };
         let jwt = |error: crate::jwt::ConfigError| error.map(Problem::Jwt);
         let keys = match self.keys {
             Some(keys) => keys,
-            None => KeySet::from_secrets(&self.secrets[0], &self.secrets[1..]).map_err(jwt)?,
+            None => KeySet::from_secrets(secret, &self.previous).map_err(jwt)?,
         };
         let verifier = Verifier::builder(keys.clone())
             .issuer(&self.issuer)
@@ -140,10 +146,10 @@ impl TokenIssuerBuilder {
             .map_err(jwt)?;
         Ok(TokenIssuer::from_inner(Inner {
             store: self.store,
-            refresh_keys: RefreshKeys::from_secrets(&self.secrets),
+            refresh_keys: RefreshKeys::from_secrets(std::iter::once(secret).chain(&self.previous)),
             keys,
             verifier,
-            revocations: Revocations::new(self.access + LEEWAY),
+            revocations: Revocations::new(self.access + 2 * LEEWAY),
             issuer: self.issuer,
             audience: self.audience,
             access: self.access,

@@ -88,6 +88,10 @@ impl SessionCookies {
         &self.access
     }
 
+    pub(super) fn refresh_name(&self) -> &str {
+        &self.refresh
+    }
+
     /// Returns the refresh token of a request, if it has exactly one.
     #[must_use]
     pub fn refresh_token<'a>(&self, headers: &'a HeaderMap) -> Option<&'a str> {
@@ -137,16 +141,6 @@ impl SessionCookies {
     /// Replaces the access token in what the request says.
     pub(super) fn replace_access(&self, headers: &HeaderMap, token: &str) -> Option<HeaderValue> {
         cookie::replaced(headers, &self.access, token)
-    }
-
-    /// Tells whether a `Set-Cookie` value is for one of the two.
-    pub(super) fn is_ours(&self, value: &HeaderValue) -> bool {
-        let name = value
-            .as_bytes()
-            .split(|byte| *byte == b'=')
-            .next()
-            .unwrap_or_default();
-        name == self.access.as_bytes() || name == self.refresh.as_bytes()
     }
 }
 

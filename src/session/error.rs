@@ -40,6 +40,10 @@ impl RefreshError {
         }
     }
 
+    pub(super) fn revoked() -> Self {
+        Self::new(RefreshErrorKind::Revoked)
+    }
+
     /// Returns what happened.
     #[must_use]
     pub fn kind(&self) -> RefreshErrorKind {
@@ -210,6 +214,11 @@ pub enum Problem {
         /// The absolute lifetime.
         absolute: Duration,
     },
+    /// The keys only verify.
+    #[error(
+        "the key set has no signing key, so every refresh would fail; add one with .signing(key)"
+    )]
+    NoSigningKey,
     /// No secret is set.
     #[error("no secret is set; write .secret(&secret) with 48 random bytes")]
     SecretMissing,

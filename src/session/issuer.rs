@@ -139,7 +139,13 @@ impl TokenIssuer {
                 }
             }
             (Presentation::Reuse, _) => self.end_reused(token, now).await,
-            (Presentation::Revoked(reason), _) => Err(RefreshError::ended(reason)),
+            (Presentation::Revoked(reason), record) => {
+                // Perhaps another process ended it; do not wait to be told.
+                if let Some(record) = record {
+                    self.0.revocations.revoke(&record.sid, now);
+                }
+                Err(RefreshError::ended(reason))
+            }
             (Presentation::Expired, _) => Err(RefreshError::new(RefreshErrorKind::Expired)),
             (Presentation::IdleTimeout, _) => Err(RefreshError::new(RefreshErrorKind::IdleTimeout)),
             (Presentation::FromTheFuture, _) => {
@@ -230,15 +236,13 @@ impl TokenIssuer {
     ///
     /// [`StoreError`] if the store fails; what was known stays known.
     pub async fn sync_revocations(&self) -> Result<(), StoreError> {
-        let revocations = &self.0.revocations;
-        for ended in self
+        let (now, revocations) = (self.now(), &self.0.revocations);
+        let ended = self
             .0
             .store
-            .ended_since(self.now().minus(revocations.keep()))
-            .await?
-        {
-            revocations.revoke(&ended.sid, ended.at);
-        }
+            .ended_since(now.minus(revocations.keep()))
+            .await?;
+        revocations.revoke_all(ended.into_iter().map(|ended| (ended.sid, ended.at)), now);
         Ok(())
     }
 
@@ -249,10 +253,11 @@ impl TokenIssuer {
         now: UnixSeconds,
     ) -> Result<usize, StoreError> {
         let ended = self.0.store.end(which, reason, now).await?;
-        for sid in &ended {
-            self.0.revocations.revoke(sid, now);
-        }
-        Ok(ended.len())
+        let count = ended.len();
+        self.0
+            .revocations
+            .revoke_all(ended.into_iter().map(|sid| (sid, now)), now);
+        Ok(count)
     }
 
     fn issue(

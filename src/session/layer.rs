@@ -8,11 +8,13 @@ use super::cookies::SessionCookies;
 use super::issuer::TokenIssuer;
 use super::refresh::{Refreshed, Refreshing, Rules};
 use crate::gate::{Policy, Verdict, gate_layer};
+use crate::origin::OriginPolicy;
 
 /// Renews the tokens in a browser's cookies before the request goes on.
 ///
-/// Acts when the access cookie is missing, expired or has less than a fifth of
-/// its life left, and a refresh cookie is there. Belongs outside
+/// Acts when the access cookie is missing or expired and a refresh cookie is
+/// there; on safe methods also when less than a fifth of its life is left.
+/// Requests that a foreign page makes, other than a navigation, renew nothing. Belongs outside
 /// [`JwtLayer`](crate::jwt::JwtLayer), inside [`CsrfLayer`](crate::csrf), and
 /// not around the routes that sign in or out. A session that is over is
 /// answered 401 and both cookies are cleared; if the store does not answer,
@@ -24,7 +26,26 @@ impl SessionLayer {
     /// Renews the tokens of an issuer, in these cookies.
     #[must_use]
     pub fn new(issuer: TokenIssuer, cookies: SessionCookies) -> Self {
-        Self(Arc::new(Rules { issuer, cookies }))
+        Self(Arc::new(Rules {
+            issuer,
+            cookies,
+            origins: None,
+        }))
+    }
+
+    /// Names the other origins whose pages may cause a renewal; the service's
+    /// own may always.
+    #[must_use]
+    pub fn origins(self, origins: &OriginPolicy) -> Self {
+        let Rules {
+            issuer, cookies, ..
+        } = &*self.0;
+        let (issuer, cookies) = (issuer.clone(), cookies.clone());
+        Self(Arc::new(Rules {
+            issuer,
+            cookies,
+            origins: Some(origins.clone()),
+        }))
     }
 }
 

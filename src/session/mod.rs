@@ -8,7 +8,9 @@
 //!
 //! # What it does not stop
 //!
-//! A thief who uses a stolen token before its owner does is detected only when
+//! A navigation that another site starts and cuts short can use up a refresh
+//! token whose successor then never arrives; the same goes for a handler that
+//! takes longer than the grace period. A thief who uses a stolen token before its owner does is detected only when
 //! the owner comes back. An access token lives until it expires or its session
 //! is in [`Revocations`](crate::jwt::Revocations).
 //!

@@ -4,15 +4,17 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 
-use http::header::{AUTHORIZATION, CACHE_CONTROL, COOKIE, HeaderName, SET_COOKIE};
+use http::header::{AUTHORIZATION, CACHE_CONTROL, COOKIE, SET_COOKIE};
 use http::{HeaderValue, request, response};
 
 use super::cookies::SessionCookies;
-use super::error::RefreshErrorKind;
+use super::error::{RefreshError, RefreshErrorKind};
 use super::issuer::TokenIssuer;
 use super::tokens::IssuedTokens;
 use crate::gate::Verdict;
+use crate::origin::OriginPolicy;
 use crate::rejection::Reply;
+use crate::wire::cookie;
 
 /// The new tokens of a request, if it needed any.
 pub(super) type Refreshed = Option<Box<IssuedTokens>>;
@@ -23,6 +25,8 @@ pub(super) type Refreshing = Pin<Box<dyn Future<Output = Result<Refreshed, Reply
 pub(super) struct Rules {
     pub(super) issuer: TokenIssuer,
     pub(super) cookies: SessionCookies,
+    /// Whose pages may cause a renewal, beside the service's own.
+    pub(super) origins: Option<OriginPolicy>,
 }
 
 impl fmt::Debug for Rules {
@@ -33,37 +37,61 @@ impl fmt::Debug for Rules {
     }
 }
 
-/// How much life the access token has.
+/// What the access token is worth.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Access {
     Good,
     NearlyOver,
     None,
+    Revoked,
 }
 
 impl Rules {
     pub(super) fn admit(&self, head: &request::Parts) -> Verdict<Refreshed, Refreshing> {
-        // A prefetch is not a use, and its `Set-Cookie` may be thrown away.
-        let prefetch = head
-            .headers
-            .contains_key(const { HeaderName::from_static("sec-purpose") });
-        let (false, false) = (head.headers.contains_key(AUTHORIZATION), prefetch) else {
-            return Verdict::Pass(None);
-        };
         let Some(refresh_token) = self.cookies.refresh_token(&head.headers) else {
             return Verdict::Pass(None);
         };
-        let access = self.access(head);
-        if access == Access::Good {
+        if head.headers.contains_key(AUTHORIZATION) || !self.may_renew(head) {
             return Verdict::Pass(None);
         }
-        let refreshing = refresh(
-            self.issuer.clone(),
-            self.cookies.clone(),
-            refresh_token.to_owned(),
-            access,
-        );
-        Verdict::Wait(Box::pin(refreshing))
+        let access = self.access(head);
+        match access {
+            Access::Good => Verdict::Pass(None),
+            // The renewal can wait for a request that may be repeated: if this
+            // one takes long, its answer brings the new cookies late.
+            Access::NearlyOver if !head.method.is_safe() => Verdict::Pass(None),
+            Access::Revoked => Verdict::Reply(over(RefreshError::revoked(), &self.cookies)),
+            Access::NearlyOver | Access::None => {
+                let (issuer, cookies) = (self.issuer.clone(), self.cookies.clone());
+                Verdict::Wait(Box::pin(refresh(
+                    issuer,
+                    cookies,
+                    refresh_token.to_owned(),
+                    access,
+                )))
+            }
+        }
+    }
+
+    /// A foreign page could start a renewal and throw its answer away, which
+    /// would leave the browser with a token that was used. A prefetch may be
+    /// thrown away too.
+    fn may_renew(&self, head: &request::Parts) -> bool {
+        if head.headers.contains_key("sec-purpose") {
+            return false;
+        }
+        let says = |name: &'static str, values: &[&str]| {
+            head.headers
+                .get(name)
+                .is_some_and(|value| values.iter().any(|known| value == known))
+        };
+        let foreign = says("sec-fetch-site", &["same-site", "cross-site"])
+            && !says("sec-fetch-mode", &["navigate"]);
+        !foreign
+            || self
+                .origins
+                .as_ref()
+                .is_some_and(|origins| origins.allowed_origin(&head.headers).is_some())
     }
 
     fn access(&self, head: &request::Parts) -> Access {
@@ -78,9 +106,9 @@ impl Rules {
             .session()
             .is_some_and(|sid| self.issuer.revocations().contains(sid))
         {
-            return Access::Good; // Not to be revived: the JWT layer refuses it.
+            return Access::Revoked;
         }
-        if claims.expires_at().since(now) * 5 < self.issuer.access_lifetime() {
+        if claims.expires_at().since(now) < self.issuer.access_lifetime() / 5 {
             Access::NearlyOver
         } else {
             Access::Good
@@ -99,18 +127,22 @@ impl Rules {
 
     pub(super) fn leave(&self, refreshed: Refreshed, head: &mut response::Parts) {
         let Some(tokens) = refreshed else { return };
-        // A handler that signs out, or in, knows better.
-        if head
-            .headers
-            .get_all(SET_COOKIE)
-            .iter()
-            .any(|value| self.cookies.is_ours(value))
-        {
+        // A handler that signs out, or in, knows better; one that writes only a
+        // fresh access token does not know the new refresh token.
+        let [access, refresh] = self.cookies.set(&tokens);
+        let written = |name| {
+            head.headers
+                .get_all(SET_COOKIE)
+                .iter()
+                .any(|value| cookie::is_for(value, name))
+        };
+        if written(self.cookies.refresh_name()) {
             return;
         }
-        for cookie in self.cookies.set(&tokens) {
-            head.headers.append(SET_COOKIE, cookie);
+        if !written(self.cookies.access_name()) {
+            head.headers.append(SET_COOKIE, access);
         }
+        head.headers.append(SET_COOKIE, refresh);
         head.headers
             .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
@@ -124,22 +156,25 @@ async fn refresh(
 ) -> Result<Refreshed, Reply> {
     match issuer.refresh(&token).await {
         Ok(tokens) => Ok(Some(Box::new(tokens))),
-        // The access token still holds; the next request tries again.
-        Err(error) if access == Access::NearlyOver => {
-            crate::trace::degraded("session-refresh", &error);
-            Ok(None)
-        }
-        // Nothing is known, so nothing is taken away.
         Err(error) if error.kind() == RefreshErrorKind::Unavailable => {
-            Err(error.into_rejection().into())
+            crate::trace::degraded("session-refresh", &error);
+            // Nothing is known, so nothing is taken away.
+            if access == Access::NearlyOver {
+                Ok(None)
+            } else {
+                Err(error.into_rejection().into())
+            }
         }
-        Err(error) => {
-            let rejection = error.into_rejection();
-            let [access, refresh] = cookies.clear();
-            Err(rejection
-                .header(SET_COOKIE, access)
-                .header(SET_COOKIE, refresh)
-                .into())
-        }
+        Err(error) => Err(over(error, &cookies)),
     }
+}
+
+/// Refuses a session that is over, and makes the browser forget it.
+fn over(error: RefreshError, cookies: &SessionCookies) -> Reply {
+    let [access, refresh] = cookies.clear();
+    error
+        .into_rejection()
+        .header(SET_COOKIE, access)
+        .header(SET_COOKIE, refresh)
+        .into()
 }

@@ -10,7 +10,8 @@ use http::header::COOKIE;
 pub(crate) enum CookieLookup<'a> {
     /// No cookie of that name.
     Absent,
-    /// The name occurs twice: a sibling host may have planted one of them.
+    /// The name occurs twice, since a sibling host may have planted one of them,
+    /// or its value is not text.
     Ambiguous,
     /// The value.
     Value(&'a str),
@@ -19,12 +20,9 @@ pub(crate) enum CookieLookup<'a> {
 /// Looks a cookie up over all `Cookie` fields.
 pub(crate) fn lookup<'a>(headers: &'a HeaderMap, name: &str) -> CookieLookup<'a> {
     let mut found = CookieLookup::Absent;
-    for (key, value) in pairs(headers) {
-        if key != name {
-            continue;
-        }
-        found = match found {
-            CookieLookup::Absent => CookieLookup::Value(value),
+    for (_, value) in pairs(headers).filter(|(key, _)| *key == name.as_bytes()) {
+        found = match (found, std::str::from_utf8(value)) {
+            (CookieLookup::Absent, Ok(value)) => CookieLookup::Value(value),
             _ => return CookieLookup::Ambiguous,
         };
     }
@@ -36,16 +34,16 @@ pub(crate) fn lookup<'a>(headers: &'a HeaderMap, name: &str) -> CookieLookup<'a>
 /// Returns `None` if the result would not be a legal field value.
 #[cfg(feature = "session")]
 pub(crate) fn replaced(headers: &HeaderMap, name: &str, value: &str) -> Option<HeaderValue> {
-    let mut field = String::new();
-    for (key, old) in pairs(headers).filter(|(key, _)| *key != name) {
-        field.push_str(key);
-        field.push('=');
-        field.push_str(old);
-        field.push_str("; ");
+    let mut field = Vec::new();
+    for (key, old) in pairs(headers).filter(|(key, _)| *key != name.as_bytes()) {
+        field.extend_from_slice(key);
+        field.push(b'=');
+        field.extend_from_slice(old);
+        field.extend_from_slice(b"; ");
     }
-    field.push_str(name);
-    field.push('=');
-    field.push_str(value);
+    field.extend_from_slice(name.as_bytes());
+    field.push(b'=');
+    field.extend_from_slice(value.as_bytes());
     let mut header = HeaderValue::try_from(field).ok()?;
     header.set_sensitive(true);
     Some(header)
@@ -59,11 +57,22 @@ pub(crate) fn is_name(name: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
 }
 
-fn pairs(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
+/// Tells whether a `Set-Cookie` value is for one name.
+#[cfg(feature = "session")]
+pub(crate) fn is_for(set_cookie: &HeaderValue, name: &str) -> bool {
+    set_cookie.as_bytes().split(|byte| *byte == b'=').next() == Some(name.as_bytes())
+}
+
+/// Splits all fields into names and values. Bytes, because a cookie of somebody
+/// else with a strange one must not hide ours.
+fn pairs(headers: &HeaderMap) -> impl Iterator<Item = (&[u8], &[u8])> {
     headers
         .get_all(COOKIE)
         .iter()
-        .filter_map(|field| std::str::from_utf8(field.as_bytes()).ok())
-        .flat_map(|field| field.split(';'))
-        .filter_map(|pair| pair.trim_matches([' ', '\t']).split_once('='))
+        .flat_map(|field| field.as_bytes().split(|byte| *byte == b';'))
+        .filter_map(|pair| {
+            let pair = pair.trim_ascii();
+            let equals = pair.iter().position(|byte| *byte == b'=')?;
+            Some((&pair[..equals], &pair[equals + 1..]))
+        })
 }

@@ -10,7 +10,7 @@ pub(crate) mod cookie;
 pub(crate) mod forwarded;
 #[cfg(feature = "upload")]
 pub(crate) mod media_type;
-#[cfg(any(feature = "cors", feature = "csrf"))]
+#[cfg(any(feature = "cors", feature = "csrf", feature = "session"))]
 pub(crate) mod origin;
 #[cfg(feature = "jwt")]
 pub(crate) mod strict_json;

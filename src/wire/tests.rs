@@ -59,6 +59,21 @@ fn a_cookie_that_occurs_twice_is_ambiguous() {
     assert_eq!(lookup(&headers, "c"), CookieLookup::Absent);
     let field = replaced(&headers, "a", "9").expect("a legal field");
     assert_eq!(field, "b=2; a=9");
+    let mut strange = HeaderMap::new();
+    strange.append(
+        "cookie",
+        HeaderValue::from_bytes(b"theme=M\xfcller; b=2; c=\xfc").expect("a legal field value"),
+    );
+    assert_eq!(
+        lookup(&strange, "b"),
+        CookieLookup::Value("2"),
+        "somebody else's cookie hides nothing"
+    );
+    assert_eq!(lookup(&strange, "c"), CookieLookup::Ambiguous);
+    assert!(
+        replaced(&strange, "b", "9")
+            .is_some_and(|field| field.as_bytes().starts_with(b"theme=M\xfcller; "))
+    );
 }
 
 #[track_caller]

@@ -75,6 +75,7 @@ const STOREYS: &[(&str, &[&str])] = &[
             "config",
             "gate",
             "jwt",
+            "origin",
             "rejection",
             "secret",
             "trace",

@@ -110,7 +110,10 @@ impl Layers {
         let account = Rampart::builder()
             .rate_limit(api)
             .csrf(csrf)
-            .session(SessionLayer::new(issuer.clone(), SessionCookies::default()))
+            .session(
+                SessionLayer::new(issuer.clone(), SessionCookies::default())
+                    .origins(&config.origins),
+            )
             .jwt(jwt(issuer).build()?)
             .rate_limit_subject(
                 limit("api-subject", config.limit_api)

@@ -32,6 +32,16 @@ struct Row {
     ended_at: UnixSeconds,
 }
 
+impl Row {
+    /// When the session was, or will be, over.
+    fn over_at(&self) -> UnixSeconds {
+        match self.record.ended {
+            Some(_) => self.ended_at,
+            None => self.record.idle_until,
+        }
+    }
+}
+
 impl MemoryStore {
     /// Starts an empty store.
     #[must_use]
@@ -60,7 +70,7 @@ impl Sessions {
         if now.since(self.swept_at) >= Duration::from_secs(60) {
             self.swept_at = now;
             self.rows
-                .retain(|_, row| row.record.idle_until.plus(REMEMBER) > now);
+                .retain(|_, row| row.over_at().plus(REMEMBER) > now);
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Sessions in SQLite: one file, one node, and restarts sign nobody out.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use sqlx::query::Query;
@@ -15,10 +17,18 @@ use crate::clock::UnixSeconds;
 /// Keeps sessions in a SQLite database.
 ///
 /// Each operation is one statement, so SQLite's own write lock makes it atomic.
+///
+/// A session that has been over for a day is forgotten.
 #[derive(Clone, Debug)]
 pub struct SqliteStore {
     pool: SqlitePool,
+    /// The second of the last sweep, shared by clones.
+    swept_at: Arc<AtomicU64>,
 }
+
+/// How long a session that is over is remembered, so that a late replay is
+/// still told apart from a token that never existed.
+const REMEMBER: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl SqliteStore {
     /// Uses a database, after creating the table `rampart_session` if it is
@@ -29,7 +39,24 @@ impl SqliteStore {
     /// [`StoreError`] if the table cannot be created.
     pub async fn open(pool: SqlitePool) -> Result<Self, StoreError> {
         sqlx::raw_sql(SCHEMA).execute(&pool).await?;
-        Ok(Self { pool })
+        Ok(Self {
+            pool,
+            swept_at: Arc::default(),
+        })
+    }
+
+    /// Forgets what nobody can ask about any more, once a minute.
+    async fn sweep(&self, now: UnixSeconds) -> Result<(), StoreError> {
+        let last = UnixSeconds::new(self.swept_at.load(Ordering::Relaxed));
+        if now.since(last) < Duration::from_secs(60) {
+            return Ok(());
+        }
+        self.swept_at.store(now.as_u64(), Ordering::Relaxed);
+        sqlx::query("DELETE FROM rampart_session WHERE coalesce(ended_at, idle_until) < ?1")
+            .bind(seconds(now.minus(REMEMBER)))
+            .execute(&self.pool)
+            .await?;
+        Ok(())
     }
 
     async fn find(&self, id: RefreshId) -> Result<Option<SessionRecord>, StoreError> {
@@ -44,6 +71,7 @@ impl SqliteStore {
 impl RefreshStore for SqliteStore {
     fn create(&self, id: RefreshId, record: SessionRecord) -> StoreFuture<'_, ()> {
         Box::pin(async move {
+            self.sweep(record.created_at).await?;
             sqlx::query(
                 "INSERT INTO rampart_session (rid_hash, sid, subject, generation, replays, created_at, authenticated_at, \
                  rotated_at, idle_until, absolute_until, client, address, claims) \

@@ -42,6 +42,10 @@ fn app(
             .subject()
             .to_owned();
         let mut response = Response::new(Body::from(subject));
+        if request.uri().path() == "/reauth" {
+            let cookie = http::HeaderValue::from_static("__Host-access=fresh; Path=/; Secure");
+            response.headers_mut().append(SET_COOKIE, cookie);
+        }
         if request.uri().path() == "/logout" {
             for cookie in SessionCookies::default().clear() {
                 response.headers_mut().append(SET_COOKIE, cookie);
@@ -163,6 +167,7 @@ async fn a_session_that_is_over_is_refused_and_forgotten() {
         (StatusCode::UNAUTHORIZED, "session_revoked")
     );
     assert_eq!(answer.json()["reason"], "logout");
+    assert!(issuer.revocations().contains(&tokens.session().sid));
     let set = set_cookies(&answer);
     assert!(
         set.len() == 2
@@ -310,6 +315,77 @@ fn cookie_names_that_a_sibling_could_plant_are_problems() {
         assert!(
             SessionCookies::named(access, refresh).is_err(),
             "{access} {refresh}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_handler_that_writes_only_the_access_cookie_keeps_the_new_refresh_token() {
+    let clock = clock();
+    let issuer = issuer_with(MemoryStore::new(), &clock)
+        .build()
+        .expect("valid");
+    let tokens = issuer.start(NewSession::of("ann")).await.expect("started");
+    clock.advance(Duration::from_secs(700));
+    let answer = get(&issuer, &clock, "/reauth", &cookie_header(&tokens)).await;
+    let set = set_cookies(&answer);
+    assert!(
+        set.len() == 2
+            && set[0].starts_with("__Host-access=fresh")
+            && set[1].starts_with("__Host-refresh=rt1_"),
+        "{set:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_foreign_page_cannot_use_up_a_refresh_token() {
+    let clock = clock();
+    let issuer = issuer_with(MemoryStore::new(), &clock)
+        .build()
+        .expect("valid");
+    let tokens = issuer.start(NewSession::of("ann")).await.expect("started");
+    clock.advance(Duration::from_secs(700));
+    let cookie = cookie_header(&tokens);
+    for site in ["same-site", "cross-site"] {
+        let fetched = [
+            ("cookie", cookie.as_str()),
+            ("sec-fetch-site", site),
+            ("sec-fetch-mode", "no-cors"),
+        ];
+        let answer = call(app(&issuer, &clock), request("GET", "/me", &fetched)).await;
+        assert_eq!(
+            (answer.code().as_str(), set_cookies(&answer).len()),
+            ("token_expired", 0),
+            "{site}"
+        );
+    }
+    let own = [
+        ("cookie", cookie.as_str()),
+        ("sec-fetch-site", "same-origin"),
+        ("sec-fetch-mode", "cors"),
+    ];
+    let answer = call(app(&issuer, &clock), request("GET", "/me", &own)).await;
+    assert_eq!(
+        (answer.status(), set_cookies(&answer).len()),
+        (StatusCode::OK, 2)
+    );
+}
+
+#[tokio::test]
+async fn an_early_renewal_waits_for_a_request_that_may_be_repeated() {
+    let clock = clock();
+    let issuer = issuer_with(MemoryStore::new(), &clock)
+        .build()
+        .expect("valid");
+    let tokens = issuer.start(NewSession::of("ann")).await.expect("started");
+    clock.advance(Duration::from_secs(500));
+    for (method, renewed) in [("POST", 0), ("GET", 2)] {
+        let request = request(method, "/me", &[("cookie", &cookie_header(&tokens))]);
+        let answer = call(app(&issuer, &clock), request).await;
+        assert_eq!(
+            (answer.status(), set_cookies(&answer).len()),
+            (StatusCode::OK, renewed),
+            "{method}"
         );
     }
 }

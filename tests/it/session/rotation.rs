@@ -326,6 +326,36 @@ async fn a_restart_forgets_no_ended_session() {
 }
 
 #[tokio::test]
+async fn what_is_over_is_forgotten_after_a_day() {
+    let (clock, pool) = (clock(), database().await);
+    let issuer = issuer_with(
+        SqliteStore::open(pool.clone()).await.expect("a table"),
+        &clock,
+    )
+    .build()
+    .expect("valid");
+    let tokens = issuer.start(NewSession::of("ann")).await.expect("started");
+    issuer
+        .end_by_refresh_token(tokens.refresh_token(), EndReason::Logout)
+        .await
+        .expect("ended");
+    for (hours, expected) in [(23, 2_i64), (2, 2)] {
+        clock.advance(Duration::from_secs(hours * 3_600));
+        issuer.start(NewSession::of("bob")).await.expect("started");
+        let (rows,): (i64,) = sqlx::query_as("SELECT count(*) FROM rampart_session")
+            .fetch_one(&pool)
+            .await
+            .expect("a count");
+        assert_eq!(
+            rows,
+            expected,
+            "ann's is {} after {hours} h more",
+            if hours == 23 { "there" } else { "gone" }
+        );
+    }
+}
+
+#[tokio::test]
 async fn the_database_holds_nothing_that_is_a_token() {
     let (clock, pool) = (clock(), database().await);
     let issuer = issuer_with(
@@ -385,6 +415,21 @@ fn lifetimes_that_contradict_each_other_are_problems() {
                 Problem::SecretMissing
             ]
         ),
+        "{problems:?}"
+    );
+    let only_verifies =
+        tower_rampart::jwt::VerifyingKey::hs256("k", &Secret::random(32)).expect("long enough");
+    let keys = tower_rampart::jwt::KeySet::builder()
+        .verifying(only_verifies)
+        .build()
+        .expect("valid");
+    let problems = issuer_with(MemoryStore::new(), &clock())
+        .keys(keys)
+        .build()
+        .expect_err("cannot sign")
+        .into_problems();
+    assert!(
+        matches!(problems[..], [Problem::NoSigningKey]),
         "{problems:?}"
     );
     let weak = TokenIssuer::builder(MemoryStore::new())
