@@ -130,8 +130,9 @@ impl PasswordHasher {
 
     /// Compares a password with what is stored; `None` if there is no account.
     ///
-    /// Every mismatch takes as long as a hash at the current cost, whether the
-    /// account exists or not.
+    /// Every mismatch takes at least as long as a hash at the current cost,
+    /// whether the account exists or not. Stored hashes of a higher cost take
+    /// longer, so lowering the cost makes their accounts recognisable.
     #[must_use]
     pub fn verify(&self, password: &Password, stored: Option<&str>) -> Verified {
         let text = stored.unwrap_or_default();

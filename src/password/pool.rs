@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::error::{ConfigError, HashBusy, HashError, Problem};
 use super::hasher::{PasswordHasher, Verified};
@@ -41,6 +41,8 @@ pub struct LoginHasher(Arc<Inner>);
 struct Inner {
     hasher: PasswordHasher,
     deadline: Duration,
+    /// Bounds both lanes together.
+    all: Arc<Semaphore>,
     login: Lane,
     new: Lane,
 }
@@ -147,22 +149,29 @@ impl LoginHasher {
         if before >= lane.max_waiting {
             return Err(busy());
         }
-        let permit =
-            tokio::time::timeout(self.0.deadline, lane.permits.clone().acquire_owned()).await;
-        let permit = permit
-            .map_err(|_| busy())?
-            .expect("the semaphore is never closed");
+        let permits = tokio::time::timeout(self.0.deadline, self.permits(lane))
+            .await
+            .map_err(|_| busy())?;
         drop(waiting);
         let hasher = self.0.hasher.clone();
-        // The permit goes along: dropping this future does not stop the thread.
+        // The permits go along: dropping this future does not stop the thread.
         let outcome = tokio::task::spawn_blocking(move || {
-            let _permit = permit;
+            let _permits = permits;
             job(&hasher)
         })
         .await;
         lane.done.fetch_add(1, Ordering::Relaxed);
         // Only a runtime that shuts down cancels a blocking task.
         outcome.map_err(|_| busy())
+    }
+}
+
+impl LoginHasher {
+    /// Waits for a permit of a lane, and for one of the bound on all hashing.
+    async fn permits(&self, lane: &Lane) -> [OwnedSemaphorePermit; 2] {
+        let own = lane.permits.clone().acquire_owned().await;
+        let shared = self.0.all.clone().acquire_owned().await;
+        [own, shared].map(|permit| permit.expect("the semaphores are never closed"))
     }
 }
 
@@ -196,8 +205,8 @@ pub struct LoginHasherBuilder {
 }
 
 impl LoginHasherBuilder {
-    /// Sets how many sign-ins are hashed at a time; new passwords get half as
-    /// many, at least one.
+    /// Sets how many passwords are hashed at a time; at most half of them, but at
+    /// least one, may be new ones.
     pub fn permits(mut self, permits: usize) -> Self {
         self.permits = permits;
         self
@@ -230,6 +239,7 @@ impl LoginHasherBuilder {
             LoginHasher(Arc::new(Inner {
                 hasher: self.hasher,
                 deadline: self.deadline,
+                all: Arc::new(Semaphore::new(permits)),
                 login: Lane::new(permits, permits * per_permit + permits),
                 new: Lane::new((permits / 2).max(1), permits * per_permit + permits),
             }))

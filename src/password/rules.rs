@@ -114,7 +114,7 @@ fn covers(text: &str, word: &str, parts: usize) -> bool {
 fn is_repetitive(text: &str) -> bool {
     const RUNS: [&str; 5] = [
         "abcdefghijklmnopqrstuvwxyz",
-        "01234567890",
+        "0123456789",
         "qwertyuiopasdfghjklzxcvbnm",
         "qwertzuiopasdfghjklyxcvbnm",
         "1qaz2wsx3edc4rfv",
