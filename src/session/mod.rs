@@ -70,5 +70,8 @@ pub use tokens::{AccessToken, IssuedTokens, NewSession};
 #[cfg(feature = "sqlite")]
 pub use store::SqliteStore;
 
+#[doc(no_inline)]
+pub use crate::origin::{OriginPolicy, OriginPolicyBuilder, Problem as OriginProblem};
+
 #[cfg(test)]
 mod tests;

@@ -8,11 +8,11 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::Deserialize;
 use serde_json::json;
 use tower_rampart::identity::{ClientAddr, Principal};
-use tower_rampart::password::{HashError, MismatchReason, Password, Verified};
 use tower_rampart::session::{EndReason, EndSessions, IssuedTokens, NewSession, RefreshErrorKind};
 
 use crate::app::App;
 use crate::client;
+use crate::credentials::{acceptable, hash_failed, verify};
 use crate::db::User;
 use crate::input::{self, Input, OptionalInput, Typed, UsesBearer};
 use crate::respond::{ApiError, ApiResult};
@@ -35,43 +35,6 @@ pub(crate) async fn register(
     let hash = app.hasher.hash_new(password).await.map_err(hash_failed)?;
     app.db.add_user(&email, &hash).await?;
     Ok((StatusCode::ACCEPTED, Json(json!({"status": "accepted"}))).into_response())
-}
-
-/// Judges a new password by the rules.
-///
-/// # Errors
-///
-/// 422 with the reason.
-pub(crate) fn acceptable(app: &App, typed: Typed, email: &str) -> ApiResult<Password> {
-    let rejected = |reason: &'static str| {
-        ApiError::new(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            "password_rejected",
-            "choose another password",
-        )
-        .member("reason", reason)
-    };
-    let password = typed.0.map_err(|_| rejected("too_long"))?;
-    match app
-        .password_policy
-        .check(&password, &[email, "rampart", "reference"])
-    {
-        Ok(()) => Ok(password),
-        Err(weak) => Err(rejected(weak.as_str()).member("explanation", weak.to_string())),
-    }
-}
-
-/// Turns the errors of hashing a password that passed the rules into answers.
-pub(crate) fn hash_failed(error: HashError) -> ApiError {
-    match error {
-        HashError::Busy(busy) => busy.into(),
-        _ => ApiError::new(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            "password_rejected",
-            "choose another password",
-        )
-        .member("reason", "control_character"),
-    }
 }
 
 /// How tokens are delivered.
@@ -115,60 +78,16 @@ pub(crate) async fn login(
         .address(address.to_string())
         .claim("roles", vec![user.role.clone()]);
     let tokens = app.issuer.start(session).await?;
-    Ok(deliver(&app, &tokens, input.delivery, &user))
-}
-
-/// Compares a password with an account's, within the account's limit, and
-/// stores a better hash if there is one.
-///
-/// # Errors
-///
-/// 429 over the limit, 503 if the pool is full, 500 if the database fails.
-pub(crate) async fn verify(app: &App, email: &str, typed: Typed) -> ApiResult<Option<User>> {
-    // Counted before anything is known, and alike for unknown accounts: many
-    // attempts at once do not slip through, and nobody learns who exists.
-    app.login_account
-        .check(email.as_bytes())
-        .map_err(|limited| ApiError::from(limited.into_rejection()))?;
-    let user = app.db.user_by_email(email).await?;
-    let (password, stored) = match typed.0 {
-        Ok(password) => (
-            password,
-            user.as_ref().map(|user| user.password_hash.clone()),
-        ),
-        // Too long to be anybody's: takes as long as a wrong one.
-        Err(_) => (
-            Password::new("").map_err(|_| ApiError::invalid_credentials())?,
-            None,
-        ),
-    };
-    match (app.hasher.verify_login(password, stored).await?, user) {
-        (Verified::Match { rehash }, Some(user)) => {
-            app.login_account.forget(email.as_bytes());
-            if let Some(rehash) = rehash {
-                // Only if the old hash is still there; a failure here is no
-                // reason to refuse a good sign-in.
-                if let Err(error) = app
-                    .db
-                    .replace_password_hash(&user.id, &rehash.old, &rehash.new)
-                    .await
-                {
-                    tracing::warn!(%error, "a better password hash could not be stored");
-                }
-            }
-            Ok(Some(user))
-        }
-        (Verified::Mismatch { reason }, _) => {
-            if matches!(
-                reason,
-                MismatchReason::CostRefused | MismatchReason::Unreadable
-            ) {
-                tracing::error!(?reason, "a stored password hash cannot be used");
-            }
-            Ok(None)
-        }
-        (Verified::Match { .. }, None) => Ok(None),
+    // The password may have been changed since it was compared: whoever knows
+    // only the old one must not keep a session that the change did not see.
+    let now = app.db.user(&user.id).await?;
+    if now.is_none_or(|now| now.password_hash != user.password_hash) {
+        app.issuer
+            .end_by_refresh_token(tokens.refresh_token(), EndReason::CredentialsChanged)
+            .await?;
+        return Err(ApiError::invalid_credentials());
     }
+    Ok(deliver(&app, &tokens, input.delivery, &user))
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -285,14 +204,18 @@ pub(crate) async fn logout(
         .or(app.cookies.refresh_token(&headers));
     let mut caller = access_claims(&app, &headers);
     if let (true, None, Some(token)) = (input.all, &caller, refresh_token) {
-        // Only the store knows whose token this is.
-        let tokens = app.issuer.refresh(token).await.ok();
-        caller = tokens.map(|tokens| {
-            (
+        // Only the store knows whose token this is. If it does not answer,
+        // "everywhere" would be a lie.
+        caller = match app.issuer.refresh(token).await {
+            Ok(tokens) => Some((
                 tokens.session().subject.clone(),
                 Some(tokens.session().sid.clone()),
-            )
-        });
+            )),
+            Err(error) if error.kind() == RefreshErrorKind::Unavailable => {
+                return Err(error.into_rejection().into());
+            }
+            Err(_) => None,
+        };
     }
     if let Some((subject, sid)) = &caller {
         let which = match sid {
@@ -324,7 +247,8 @@ pub(crate) fn signed_out(app: &App) -> Response {
     response
 }
 
-/// Subject and session of a genuine access token, wherever it is.
+/// Subject and session of a genuine access token, wherever it is; a session that
+/// was ended can end nothing.
 fn access_claims(app: &App, headers: &HeaderMap) -> Option<(String, Option<String>)> {
     use tower_rampart::clock::{Clock as _, SystemClock};
     let bearer = headers
@@ -339,10 +263,15 @@ fn access_claims(app: &App, headers: &HeaderMap) -> Option<(String, Option<Strin
         .verifier()
         .verify(token, SystemClock.unix_now())
         .ok()?;
-    Some((
-        claims.subject().to_owned(),
-        claims.session().map(str::to_owned),
-    ))
+    let ended = claims
+        .session()
+        .is_some_and(|sid| app.issuer.revocations().contains(sid));
+    (!ended).then(|| {
+        (
+            claims.subject().to_owned(),
+            claims.session().map(str::to_owned),
+        )
+    })
 }
 
 #[derive(Debug, Deserialize)]

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tower_rampart::cors::OriginPolicy;
 use tower_rampart::identity::{ClientAddrResolver, ForwardingHeader};
+use tower_rampart::jwt::Problem as Weak;
 use tower_rampart::password::PasswordPolicy;
 use tower_rampart::rate_limit::Quota;
 use tower_rampart::secret::Secret;
@@ -293,19 +294,38 @@ impl Reader<'_> {
     }
 
     fn lifetimes(&mut self, config: &Config) {
-        let secret = Secret::random(48);
+        let random = Secret::random(48);
+        let secret = config.secret.as_ref().unwrap_or(&random);
+        if config.previous_secrets.contains(secret) {
+            self.problem(
+                "SECRET_KEY_PREVIOUS",
+                "repeats SECRET_KEY; list only secrets that were used before",
+            );
+            return;
+        }
         let issuer = crate::layers::issuer_builder(
             config,
             tower_rampart::session::MemoryStore::new(),
-            &secret,
+            secret,
         )
         .build();
-        if let Err(problems) = issuer {
-            for problem in &problems {
-                self.problem(
+        for problem in issuer.err().iter().flatten() {
+            let weak = matches!(
+                problem,
+                tower_rampart::session::Problem::Jwt(Weak::WeakSecret { .. })
+            );
+            let repeated = matches!(
+                problem,
+                tower_rampart::session::Problem::Jwt(Weak::DuplicateKeyId { .. })
+            );
+            match (weak, repeated) {
+                // Said already, under the secret's own name.
+                (true, _) => {}
+                (_, true) => self.problem("SECRET_KEY_PREVIOUS", "lists a secret twice; keep one"),
+                _ => self.problem(
                     "ACCESS_TTL, REFRESH_IDLE, REFRESH_ABSOLUTE, REFRESH_GRACE",
                     problem.to_string(),
-                );
+                ),
             }
         }
     }

@@ -4,7 +4,7 @@
 //! database only has to answer the same questions.
 
 use std::fs::{self, OpenOptions};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::time::Duration;
 
@@ -161,13 +161,13 @@ impl Db {
             .map(drop)
     }
 
-    /// Removes an account and the records of its pictures.
-    pub(crate) async fn delete_user(&self, id: &str) -> Result<()> {
-        sqlx::query("DELETE FROM users WHERE id = ?1")
+    /// Removes an account that has no pictures any more; tells whether it is gone.
+    pub(crate) async fn delete_user_without_images(&self, id: &str) -> Result<bool> {
+        sqlx::query("DELETE FROM users WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM images WHERE owner_id = ?1)")
             .bind(id)
             .execute(&self.pool)
-            .await
-            .map(drop)
+            .await?;
+        Ok(self.user(id).await?.is_none())
     }
 
     /// Adds a picture's record, unless its owner would then hold more than
@@ -242,7 +242,7 @@ impl Db {
     }
 }
 
-/// Creates a folder that only its owner can enter.
+/// Creates a folder that only its owner can enter; one that exists stays as it is.
 ///
 /// # Errors
 ///
@@ -252,6 +252,15 @@ pub(crate) fn private_folder(path: &Path) -> std::io::Result<()> {
         .recursive(true)
         .mode(0o700)
         .create(path)
+}
+
+/// Finds out whether others on the machine can read a file or enter a folder.
+///
+/// # Errors
+///
+/// If it cannot be looked at.
+pub(crate) fn is_open_to_others(path: &Path) -> std::io::Result<bool> {
+    Ok(fs::metadata(path)?.permissions().mode() & 0o077 != 0)
 }
 
 /// The time as it is stored: seconds since 1970.

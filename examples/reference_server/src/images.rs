@@ -112,8 +112,10 @@ async fn keep(
     let work = async move {
         let stored = writer.finish().await?;
         let outcome = record(&app, &principal, id, &key, title, stored).await;
-        if outcome.is_err() {
-            app.objects.delete(&key).await?;
+        if outcome.is_err()
+            && let Err(error) = app.objects.delete(&key).await
+        {
+            tracing::error!(%error, key, "an object without a record could not be removed");
         }
         outcome
     };
@@ -234,19 +236,22 @@ pub(crate) async fn show(
     Ok(Json(describe(&own(&app, &principal, &id).await?)))
 }
 
-/// `DELETE /api/images/{id}`: the record first, so that nothing ever points to
-/// an object that is gone.
+/// `DELETE /api/images/{id}`: the object first, so that none is ever left without
+/// a record to find it by; a delete that fails half-way can be repeated.
 pub(crate) async fn delete(
     State(app): State<App>,
     principal: Principal,
     Path(id): Path<String>,
 ) -> ApiResult<StatusCode> {
     let image = own(&app, &principal, &id).await?;
-    if !app.db.delete_image(principal.subject(), &id).await? {
-        return Err(ApiError::not_found());
-    }
-    app.objects.delete(&image.object_key).await?;
-    Ok(StatusCode::NO_CONTENT)
+    let work = async move {
+        app.objects.delete(&image.object_key).await?;
+        if !app.db.delete_image(principal.subject(), &id).await? {
+            return Err(ApiError::not_found());
+        }
+        Ok(StatusCode::NO_CONTENT)
+    };
+    tokio::spawn(work).await?
 }
 
 /// `GET /api/images/{id}/content`: the bytes as they were uploaded, or a range.

@@ -6,6 +6,7 @@ mod auth;
 mod cli;
 mod client;
 mod config;
+mod credentials;
 mod db;
 mod health;
 mod images;

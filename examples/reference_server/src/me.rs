@@ -10,7 +10,8 @@ use tower_rampart::identity::Principal;
 use tower_rampart::session::{EndReason, EndSessions};
 
 use crate::app::App;
-use crate::auth::{acceptable, hash_failed, signed_out, verify};
+use crate::auth::signed_out;
+use crate::credentials::{acceptable, hash_failed, verify};
 use crate::db::User;
 use crate::input::{Input, Typed};
 use crate::respond::{ApiError, ApiResult};
@@ -89,56 +90,59 @@ pub(crate) async fn change_password(
             "the current password is not right",
         )
     };
-    // Read again: the verification may have stored a better hash.
-    verify(&app, &user.email, input.current_password)
+    let user = verify(&app, &user.email, input.current_password)
         .await?
         .ok_or_else(wrong)?;
-    let user = account(&app, &principal).await?;
     let password = acceptable(&app, input.new_password, &user.email)?;
     let hash = app.hasher.hash_new(password).await.map_err(hash_failed)?;
-    if !app
-        .db
-        .replace_password_hash(&user.id, &user.password_hash, &hash)
-        .await?
-    {
-        return Err(ApiError::new(
-            StatusCode::CONFLICT,
-            "conflict",
-            "the password was changed at the same time",
-        ));
-    }
-    let others = EndSessions::Subject {
-        subject: &user.id,
-        keep: principal.session(),
+    // In a task of its own: a client that goes away between the two must not
+    // leave a new password beside the sessions of the old one.
+    let work = async move {
+        if !app
+            .db
+            .replace_password_hash(&user.id, &user.password_hash, &hash)
+            .await?
+        {
+            return Err(ApiError::new(
+                StatusCode::CONFLICT,
+                "conflict",
+                "the password was changed at the same time",
+            ));
+        }
+        let others = EndSessions::Subject {
+            subject: &user.id,
+            keep: principal.session(),
+        };
+        app.issuer
+            .end(others, EndReason::CredentialsChanged)
+            .await?;
+        Ok(StatusCode::NO_CONTENT)
     };
-    app.issuer
-        .end(others, EndReason::CredentialsChanged)
-        .await?;
-    Ok(StatusCode::NO_CONTENT)
+    tokio::spawn(work).await?
 }
 
 /// `DELETE /api/me`: 204; sessions, pictures and account are gone.
 pub(crate) async fn delete(State(app): State<App>, principal: Principal) -> ApiResult<Response> {
-    let subject = principal.subject();
-    app.issuer
-        .end(
-            EndSessions::Subject {
-                subject,
-                keep: None,
-            },
-            EndReason::AccountClosed,
-        )
-        .await?;
-    loop {
-        let images = app.db.images(subject, None, 100).await?;
-        if images.is_empty() {
-            break;
+    let work = async move {
+        let subject = principal.subject();
+        app.issuer
+            .end(
+                EndSessions::Subject {
+                    subject,
+                    keep: None,
+                },
+                EndReason::AccountClosed,
+            )
+            .await?;
+        // An upload that was under way may still add a picture, so the account
+        // goes only when there is none.
+        while !app.db.delete_user_without_images(subject).await? {
+            for image in app.db.images(subject, None, 100).await? {
+                app.objects.delete(&image.object_key).await?;
+                app.db.delete_image(subject, &image.id).await?;
+            }
         }
-        for image in images {
-            app.objects.delete(&image.object_key).await?;
-            app.db.delete_image(subject, &image.id).await?;
-        }
-    }
-    app.db.delete_user(subject).await?;
-    Ok(signed_out(&app))
+        Ok(signed_out(&app))
+    };
+    tokio::spawn(work).await?
 }

@@ -19,7 +19,7 @@ use crate::db::private_folder;
 const BUFFER: usize = 1024 * 1024;
 
 /// How much of a picture's start is kept to read its size from.
-const HEADER_BYTES: usize = 128 * 1024;
+const HEADER_BYTES: usize = 1024 * 1024;
 
 /// The object store.
 #[derive(Clone, Debug)]

@@ -15,24 +15,31 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; c
 
 macro_rules! assets {
     ($($path:literal => $file:literal, $media_type:literal;)*) => {
-        Router::new()$(.route($path, get(|| async { asset(include_str!(concat!("../web/", $file)), $media_type) })))*
+        Router::new()$(.route($path, get(|| async { asset(include_str!(concat!("../web/assets/", $file)), $media_type) })))*
     };
 }
 
 /// The page and its assets.
 pub(crate) fn routes() -> Router<App> {
-    assets! {
-        "/" => "index.html", "text/html; charset=utf-8";
+    let page = || async { asset(index(), "text/html; charset=utf-8") };
+    let assets = assets! {
         "/assets/style.css" => "style.css", "text/css; charset=utf-8";
         "/assets/app.js" => "app.js", "text/javascript; charset=utf-8";
         "/assets/api.js" => "api.js", "text/javascript; charset=utf-8";
         "/assets/dom.js" => "dom.js", "text/javascript; charset=utf-8";
         "/assets/icon.svg" => "icon.svg", "image/svg+xml";
         "/assets/gallery.js" => "gallery.js", "text/javascript; charset=utf-8";
-    }
+    };
+    assets.route("/", get(page))
 }
 
-fn asset(text: &'static str, media_type: &'static str) -> Response {
+/// The page as it is served here, where the API is on the same origin. The file
+/// itself names the API's address, for when it is served elsewhere.
+fn index() -> String {
+    include_str!("../web/index.html").replace("content=\"http://localhost:8080\"", "content=\"\"")
+}
+
+fn asset(text: impl IntoResponse, media_type: &'static str) -> Response {
     let mut response = text.into_response();
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));

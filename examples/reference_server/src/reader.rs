@@ -41,7 +41,11 @@ impl Reader<'_> {
             return default.to_owned();
         };
         match url.strip_prefix(scheme) {
-            Some(path) if !path.is_empty() && !path.contains(['?', '#']) => PathBuf::from(path),
+            Some(path)
+                if !path.is_empty() && !path.starts_with(':') && !path.contains(['?', '#']) =>
+            {
+                PathBuf::from(path)
+            }
             _ => {
                 // The value may hold a password, so it is not repeated.
                 self.problem(

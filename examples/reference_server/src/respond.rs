@@ -145,8 +145,9 @@ pub(crate) async fn render(request: Request, next: Next) -> Response {
     let rendered = rejection.into_response(&head);
     // What the response already said, such as `Allow` or cookies, stays.
     let (mut parts, bytes) = rendered.into_parts();
+    let rendered: Vec<_> = parts.headers.keys().cloned().collect();
     for (name, value) in response.headers() {
-        if name != http::header::CONTENT_LENGTH && !parts.headers.contains_key(name) {
+        if *name != http::header::CONTENT_LENGTH && !rendered.contains(name) {
             parts.headers.append(name, value.clone());
         }
     }

@@ -14,7 +14,7 @@ use tracing_subscriber::EnvFilter;
 use crate::app::{self, App, UploadLimits};
 use crate::cli::say;
 use crate::config::Config;
-use crate::db::{Db, private_folder};
+use crate::db::{Db, is_open_to_others, private_folder};
 use crate::layers::{Layers, issuer_builder};
 use crate::objects::Objects;
 use crate::{health, secrets};
@@ -55,6 +55,7 @@ async fn serve(config: Config) -> Result<()> {
         None => &secrets::load_or_create(&config.data_dir.join("secret-key"))?,
     };
     let db = Db::open(&config.database).await?;
+    check_modes(&config)?;
     let store = SqliteStore::open(db.pool()).await?;
     let issuer = issuer_builder(&config, store, secret).build()?;
     issuer.sync_revocations().await?;
@@ -104,6 +105,25 @@ async fn serve(config: Config) -> Result<()> {
         }
     }
     following.abort();
+    Ok(())
+}
+
+/// Others on the machine must not read accounts and secrets: refused in
+/// production, told in development.
+fn check_modes(config: &Config) -> Result<()> {
+    for path in [&config.data_dir, &config.database] {
+        if !is_open_to_others(path)? {
+            continue;
+        }
+        let text = format!(
+            "{} can be read by others on this machine; take their permissions away (chmod go=)",
+            path.display()
+        );
+        if config.production {
+            return Err(text.into());
+        }
+        tracing::warn!("{text}");
+    }
     Ok(())
 }
 

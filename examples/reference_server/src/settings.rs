@@ -140,7 +140,9 @@ impl Settings {
             };
             match value.into_string() {
                 Ok(value) => drop(settings.values.insert(name, value)),
-                Err(_) if is_ours(&name) => settings.unreadable.push(name),
+                Err(_) if is_ours(&name) || NAMES.contains(&name.as_str()) => {
+                    settings.unreadable.push(name)
+                }
                 Err(_) => {}
             }
         }

@@ -156,6 +156,18 @@ fn a_secret_may_come_from_a_file_but_not_from_two_places() {
         "{}",
         stderr(&both)
     );
+    let secret = stdout(&run(&["gen-secret"], &[])).trim().to_owned();
+    let repeated = run(
+        &["check"],
+        &[("SECRET_KEY", &secret), ("SECRET_KEY_PREVIOUS", &secret)],
+    );
+    assert!(
+        stderr(&repeated).contains("SECRET_KEY_PREVIOUS: repeats SECRET_KEY"),
+        "{}",
+        stderr(&repeated)
+    );
+    let memory = run(&["check"], &[("DATABASE_URL", "sqlite://:memory:")]);
+    assert_eq!(memory.status.code(), Some(78));
     let missing = run(&["check"], &[("SECRET_KEY_FILE", "/nonexistent")]);
     assert_eq!(missing.status.code(), Some(78));
 }

@@ -240,4 +240,8 @@ async fn the_page_is_strict_and_its_assets_are_there() {
         seen += 1;
     }
     assert!(seen >= 6, "{seen}");
+    assert!(
+        html.contains("name=\"api\" content=\"\""),
+        "the API is where the page is"
+    );
 }

@@ -6,3 +6,4 @@ mod images;
 mod readme;
 mod refusals;
 mod server;
+mod sessions;

@@ -2,8 +2,8 @@
 // nothing is kept here. An expired access token is renewed by the server on
 // the way.
 
-// A front end of its own runs on one of these ports in development.
-const base = ["5173", "3000"].includes(location.port) ? "http://localhost:8080" : "";
+// Empty where the API is on the same origin.
+const base = document.querySelector('meta[name="api"]').content;
 
 export const url = (path) => base + path;
 
@@ -21,7 +21,8 @@ export class Refused extends Error {
 function explain(status, problem) {
   const wait = problem.retryAfter ? ` Try again in ${problem.retryAfter} s.` : "";
   switch (problem.code) {
-    case "invalid_credentials": return "Address and password do not match.";
+    case "invalid_credentials":
+      return status === 403 ? "The current password is not right." : "Address and password do not match.";
     case "password_rejected": return `Please choose another password: ${problem.explanation ?? problem.reason}.`;
     case "rate_limited": return `That was too often.${wait}`;
     case "overloaded": return `Too much is going on right now.${wait}`;
@@ -70,9 +71,10 @@ export async function picture(path) {
 /** Uploads a file; `onProgress` gets a share from 0 to 1. */
 export function upload(file, onProgress) {
   const request = new XMLHttpRequest();
+  let cancelled = false;
   const form = new FormData();
   form.append("file", file);
-  const done = new Promise((resolve, reject) => {
+  const sent = () => new Promise((resolve, reject) => {
     request.open("POST", url("/api/images"));
     request.withCredentials = true;
     request.responseType = "json";
@@ -85,7 +87,11 @@ export function upload(file, onProgress) {
     };
     request.onerror = () => reject(new Refused(0, {}));
     request.onabort = () => reject(new Refused(0, { code: "cancelled", detail: "the upload was cancelled" }));
-    request.send(form);
+    if (cancelled) request.onabort();
+    else request.send(form);
   });
-  return { done, cancel: () => request.abort() };
+  // Something small first: if the session has to be renewed, its answer brings
+  // the new cookies home at once, and an upload's may come late or never.
+  const done = call("GET", "/api/me").then(sent);
+  return { done, cancel: () => { cancelled = true; request.abort(); } };
 }

@@ -42,7 +42,7 @@ function signInAgain(refused) {
 
 function current() {
   const name = location.hash.slice(1);
-  return name in views ? name : "gallery";
+  return Object.hasOwn(views, name) ? name : "gallery";
 }
 
 /** Shows the view that the address names, or the sign-in in its place. */
@@ -65,9 +65,13 @@ async function signedIn() {
   render();
 }
 
-/** Runs a form's action once at a time, and shows its refusal in the form. */
 function onSubmit(form, problem, action) {
-  const run = async (event) => {
+  form.addEventListener("submit", onClick(form, problem, action));
+}
+
+/** Runs a form's action once at a time, and shows its refusal in the form. */
+function onClick(form, problem, action) {
+  return async (event) => {
     event.preventDefault();
     const buttons = [...form.querySelectorAll("button")];
     buttons.forEach((button) => { button.disabled = true; });
@@ -82,8 +86,6 @@ function onSubmit(form, problem, action) {
       buttons.forEach((button) => { button.disabled = false; });
     }
   };
-  form.addEventListener("submit", run);
-  return run;
 }
 
 const credentials = () => ({ email: $("email").value, password: $("password").value });
@@ -95,7 +97,7 @@ onSubmit($("sign-in"), "sign-in-problem", async () => {
   await signedIn();
 });
 
-const register = onSubmit($("sign-in").cloneNode(false), "sign-in-problem", async () => {
+const register = onClick($("sign-in"), "sign-in-problem", async () => {
   await call("POST", "/api/auth/register", credentials());
   $("notice").textContent = "If the address was new, the account exists now. Sign in with it.";
 });
@@ -107,6 +109,9 @@ $("sign-out-all").addEventListener("click", () => guard(() => signOut(true)));
 async function signOut(all) {
   await call("POST", "/api/auth/logout", { all });
   me = null;
+  // The next person at this tab sees nothing of this one.
+  for (const form of ["sign-in", "change-password", "rename"]) $(form).reset();
+  for (const list of ["uploads", "pictures", "sessions"]) $(list).replaceChildren();
   $("notice").textContent = "You are signed out.";
   render();
 }

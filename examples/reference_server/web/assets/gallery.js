@@ -4,9 +4,13 @@ import { call, megabytes, picture, upload } from "./api.js";
 import { $, element } from "./dom.js";
 
 let cursor = null;
+/** Counts the lists shown, so that a late page of an earlier one is dropped. */
+let shown = 0;
+let report = null;
 
 /** Wires the controls once. `guard` runs an action and handles refusals. */
 export async function prepare(guard) {
+  report = guard;
   const drop = $("drop");
   for (const name of ["dragenter", "dragover"]) {
     drop.addEventListener(name, (event) => {
@@ -34,13 +38,18 @@ export async function prepare(guard) {
 /** Shows the list from its beginning. */
 export async function show() {
   cursor = null;
+  shown += 1;
+  for (const image of $("pictures").querySelectorAll("img")) URL.revokeObjectURL(image.src);
   $("pictures").replaceChildren();
   await more();
 }
 
 async function more() {
+  const list = shown;
+  $("more").hidden = true;
   const query = cursor ? `?cursor=${encodeURIComponent(cursor)}` : "";
   const page = await call("GET", `/api/images${query}`);
+  if (list !== shown) return;
   cursor = page.next_cursor;
   for (const image of page.items) $("pictures").append(card(image));
   $("more").hidden = cursor === null;
@@ -53,27 +62,26 @@ function noteEmpty() {
 
 function card(image) {
   const title = image.title || "Untitled";
-  const shown = element("img", { alt: title, width: image.width, height: image.height });
-  picture(image.url).then((source) => { shown.src = source; }, () => { shown.alt = `${title} (cannot be shown)`; });
+  const view = element("img", { alt: title, width: image.width, height: image.height });
+  picture(image.url).then((source) => { view.src = source; }, () => { view.alt = `${title} (cannot be shown)`; });
   const remove = element("button", { type: "button", className: "quiet", textContent: "Delete" });
   remove.setAttribute("aria-label", `Delete ${title}`);
-  const item = element("li", {}, element("figure", {}, shown,
+  const item = element("li", {}, element("figure", {}, view,
     element("figcaption", {}, title, element("span", {
       className: "hint",
       textContent: `${image.width} × ${image.height}, ${megabytes(image.bytes)}`,
     }), remove)));
-  remove.addEventListener("click", async () => {
+  remove.addEventListener("click", () => report(async () => {
     remove.disabled = true;
     try {
       await call("DELETE", `/api/images/${image.id}`);
-      URL.revokeObjectURL(shown.src);
+      URL.revokeObjectURL(view.src);
       item.remove();
       noteEmpty();
-    } catch (refused) {
+    } finally {
       remove.disabled = false;
-      $("notice").textContent = refused.message;
     }
-  });
+  }));
   return item;
 }
 
