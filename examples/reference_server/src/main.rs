@@ -12,6 +12,7 @@ mod health;
 mod images;
 mod input;
 mod layers;
+mod listen;
 mod me;
 mod objects;
 mod page;

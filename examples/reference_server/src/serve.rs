@@ -16,6 +16,7 @@ use crate::cli::say;
 use crate::config::Config;
 use crate::db::{Db, is_open_to_others, private_folder};
 use crate::layers::{Layers, issuer_builder};
+use crate::listen::{self, Stop, stopped};
 use crate::objects::Objects;
 use crate::{health, secrets};
 
@@ -88,21 +89,15 @@ async fn serve(config: Config) -> Result<()> {
     let operators = health::routes().with_state(app.clone());
     let router = app::router(app, &layers);
     let stop = stop_signal()?;
-    let public = axum::serve(
-        listener,
-        router.into_make_service_with_connect_info::<SocketAddr>(),
-    );
-    let public = public
-        .with_graceful_shutdown(stopped(stop.clone()))
-        .into_future();
-    let operators = axum::serve(admin, operators)
-        .with_graceful_shutdown(stopped(stop.clone()))
-        .into_future();
+    let public = listen::serve(listener, router, stop.clone());
+    let operators = listen::serve(admin, operators, stop.clone());
+    let too_late = async {
+        stopped(stop).await;
+        tokio::time::sleep(SHUTDOWN).await;
+    };
     tokio::select! {
-        outcome = async { tokio::try_join!(public, operators) } => drop(outcome?),
-        () = async { stopped(stop).await; tokio::time::sleep(SHUTDOWN).await } => {
-            tracing::warn!("requests were still open when the server stopped");
-        }
+        ((), ()) = async { tokio::join!(public, operators) } => {}
+        () = too_late => tracing::warn!("requests were still open when the server stopped"),
     }
     following.abort();
     Ok(())
@@ -183,9 +178,6 @@ async fn follow_revocations(issuer: TokenIssuer) {
     }
 }
 
-/// Becomes true once the process is told to stop.
-type Stop = tokio::sync::watch::Receiver<bool>;
-
 fn stop_signal() -> Result<Stop> {
     let (mut terminate, mut interrupt) = (
         signal(SignalKind::terminate())?,
@@ -202,8 +194,4 @@ fn stop_signal() -> Result<Stop> {
         sender.closed().await;
     });
     Ok(receiver)
-}
-
-async fn stopped(mut stop: Stop) {
-    let _ = stop.wait_for(|stop| *stop).await;
 }
