@@ -3,6 +3,7 @@
 //! Needs no network: `ADVISORY_DB` names a folder with the database. Without
 //! it, there is nothing to compare with, and the test says so.
 
+use std::io::Write as _;
 use std::path::Path;
 
 use rustsec::database::Query;
@@ -11,7 +12,11 @@ use rustsec::{Database, Lockfile};
 #[test]
 fn no_dependency_has_a_known_vulnerability() {
     let Some(folder) = std::env::var_os("ADVISORY_DB") else {
-        eprintln!("skipped: no advisory database; set ADVISORY_DB to a copy of it");
+        // Not `eprintln!`, which the test runner keeps to itself.
+        let _ = writeln!(
+            std::io::stderr(),
+            "skipped: no advisory database; set ADVISORY_DB to a copy of it"
+        );
         return;
     };
     let database = Database::open(Path::new(&folder)).expect("a readable database");

@@ -1,5 +1,6 @@
 //! The walk-through of the README, line by line.
 
+use std::io::Write as _;
 use std::process::Command;
 
 use crate::server::Server;
@@ -53,7 +54,11 @@ fn matches(actual: &str, expected: &str) -> bool {
 fn the_walk_through_gives_what_it_says() {
     let help = Command::new("curl").args(["--help", "all"]).output();
     if !help.is_ok_and(|help| String::from_utf8_lossy(&help.stdout).contains("--json")) {
-        eprintln!("skipped: no curl with --json (7.82 or later)");
+        // Not `eprintln!`, which the test runner keeps to itself.
+        let _ = writeln!(
+            std::io::stderr(),
+            "skipped: no curl with --json (7.82 or later)"
+        );
         return;
     }
     let server = Server::start();
