@@ -33,7 +33,11 @@ pub(crate) async fn main() -> Result<(), Box<dyn Error>> {
     let claims = json!({
         "iss": "https://api.example", "aud": "notes", "sub": "ann", "scope": "notes:read", "iat": now, "exp": now + 600,
     });
-    let token = keys.sign("at+jwt", claims.as_object().ok_or("claims are an object")?)?;
+    let token = keys.sign(
+        "at+jwt",
+        claims.as_object().ok_or("claims are an object")?,
+        SystemClock.unix_now(),
+    )?;
     let forged = format!("{}x", &token[..token.len() - 1]);
 
     for (credentials, expected) in [

@@ -25,11 +25,12 @@ use std::any::type_name;
 use std::net::SocketAddr;
 
 use ::axum::extract::ConnectInfo;
-use axum_core::extract::FromRequestParts;
+use axum_core::extract::{FromRequestParts, OptionalFromRequestParts};
 use axum_core::response::{IntoResponse, Response};
-use http::{Extensions, StatusCode, request};
+use http::header::WWW_AUTHENTICATE;
+use http::{Extensions, HeaderValue, StatusCode, request};
 
-use crate::identity::{ClientAddr, Principal, RequestId};
+use crate::identity::{Anonymous, ClientAddr, Principal, RequestId};
 use crate::rejection::{Rejection, RejectionCode};
 
 /// Finds the peer's address where axum puts it. For
@@ -42,7 +43,8 @@ pub fn connect_info(extensions: &Extensions) -> Option<SocketAddr> {
         .map(|info| info.0)
 }
 
-/// A layer that should have run did not.
+/// A layer that should have run did not, or let a stranger pass whom the
+/// handler has no use for.
 #[derive(Debug)]
 pub struct MissingLayer(Box<http::Response<bytes::Bytes>>);
 
@@ -78,4 +80,38 @@ macro_rules! extract {
     )*};
 }
 
-extract!(ClientAddr, Principal, RequestId);
+extract!(ClientAddr, RequestId);
+
+/// Extracts the verified caller; 401 if the route lets strangers pass and one
+/// came, 500 if no layer asked who it is.
+impl<S: Sync> FromRequestParts<S> for Principal {
+    type Rejection = MissingLayer;
+
+    async fn from_request_parts(
+        head: &mut request::Parts,
+        _state: &S,
+    ) -> Result<Self, MissingLayer> {
+        if head.extensions.get::<Anonymous>().is_some() {
+            let rejection = Rejection::new(StatusCode::UNAUTHORIZED, RejectionCode::TokenMissing)
+                .header(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            return Err(MissingLayer(Box::new(rejection.into_response(head))));
+        }
+        extension(head)
+    }
+}
+
+/// Extracts the verified caller, or nobody where strangers may pass; 500 if no
+/// layer asked who it is.
+impl<S: Sync> OptionalFromRequestParts<S> for Principal {
+    type Rejection = MissingLayer;
+
+    async fn from_request_parts(
+        head: &mut request::Parts,
+        _state: &S,
+    ) -> Result<Option<Self>, MissingLayer> {
+        match head.extensions.get::<Anonymous>() {
+            Some(Anonymous) => Ok(None),
+            None => extension(head).map(Some),
+        }
+    }
+}

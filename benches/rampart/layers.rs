@@ -44,7 +44,11 @@ pub(crate) fn bench(criterion: &mut Criterion) {
     let now = SystemClock.unix_now().as_u64();
     let claims = json!({"iss": "i", "aud": "a", "sub": "u", "iat": now, "exp": now + 3_600});
     let token = keys
-        .sign("at+jwt", claims.as_object().expect("an object"))
+        .sign(
+            "at+jwt",
+            claims.as_object().expect("an object"),
+            SystemClock.unix_now(),
+        )
         .expect("signed");
     let verifier = Verifier::builder(keys)
         .issuer("i")

@@ -5,12 +5,12 @@
 
 mod resolver;
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use crate::clock::UnixSeconds;
+use crate::wire::claim_set::{ClaimSet, Spans};
 
 pub use resolver::{
     ClientAddrResolver, ClientAddrResolverBuilder, ConfigError, ForwardingHeader, Problem,
@@ -31,7 +31,7 @@ pub use resolver::{
 /// assert!(!principal.has_scope("images"));
 /// ```
 #[derive(Clone)]
-pub struct Principal(Arc<PrincipalBuilder>);
+pub struct Principal(Arc<ClaimSet>);
 
 impl Principal {
     /// Starts a principal with its subject.
@@ -39,47 +39,77 @@ impl Principal {
         PrincipalBuilder {
             subject: subject.into(),
             session: None,
-            scopes: BTreeSet::new(),
-            roles: BTreeSet::new(),
+            scopes: Vec::new(),
+            roles: Vec::new(),
             authenticated_at: None,
             claims: serde_json::Map::new(),
         }
     }
 
+    #[cfg(all(feature = "jwt", feature = "aws-lc-rs"))]
+    pub(crate) fn from_claims(claims: Arc<ClaimSet>) -> Self {
+        Self(claims)
+    }
+
     /// Returns the subject, `sub` of RFC 7519 §4.1.2.
     #[must_use]
     pub fn subject(&self) -> &str {
-        &self.0.subject
+        self.0.subject()
     }
 
     /// Returns the public identifier of the session, if there is one.
     #[must_use]
     pub fn session(&self) -> Option<&str> {
-        self.0.session.as_deref()
+        self.0
+            .registered
+            .session
+            .map(|session| self.0.text(session))
+    }
+
+    /// Returns the scopes that were granted.
+    pub fn scopes(&self) -> impl Iterator<Item = &str> {
+        let list = self
+            .0
+            .registered
+            .scope
+            .map_or("", |scope| self.0.text(scope));
+        list.split(' ').filter(|scope| !scope.is_empty())
     }
 
     /// Tells whether a scope was granted, compared byte by byte.
     #[must_use]
     pub fn has_scope(&self, scope: &str) -> bool {
-        self.0.scopes.contains(scope)
+        self.scopes().any(|granted| granted == scope)
     }
 
     /// Tells whether the caller has a role, compared byte by byte.
     #[must_use]
     pub fn has_role(&self, role: &str) -> bool {
-        self.0.roles.contains(role)
+        self.0
+            .texts(&self.0.registered.roles)
+            .any(|has| has == role)
+    }
+
+    /// Returns how strongly the caller proved who they are, `acr` of RFC 9470 §6.1.
+    #[must_use]
+    pub fn authentication_context(&self) -> Option<&str> {
+        self.0
+            .registered
+            .context_class
+            .map(|class| self.0.text(class))
     }
 
     /// Returns when the caller last proved who they are.
     #[must_use]
     pub fn authenticated_at(&self) -> Option<UnixSeconds> {
-        self.0.authenticated_at
+        self.0.registered.authenticated_at.map(UnixSeconds::new)
     }
 
-    /// Returns the verified claims as they were in the token.
+    /// Returns the verified claims as they were in the token; read at the
+    /// first call.
     #[must_use]
     pub fn claims(&self) -> &serde_json::Map<String, serde_json::Value> {
-        &self.0.claims
+        self.0.members()
     }
 }
 
@@ -87,11 +117,16 @@ impl fmt::Debug for Principal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Claims may hold personal data.
         f.debug_struct("Principal")
-            .field("subject", &self.0.subject)
-            .field("session", &self.0.session)
+            .field("subject", &self.subject())
+            .field("session", &self.session())
             .finish_non_exhaustive()
     }
 }
+
+/// Marks a request that came without credentials where none are demanded. A
+/// request with neither this nor a [`Principal`] was not looked at.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Anonymous;
 
 /// Collects what is known of a caller.
 #[derive(Debug)]
@@ -99,8 +134,8 @@ impl fmt::Debug for Principal {
 pub struct PrincipalBuilder {
     subject: String,
     session: Option<String>,
-    scopes: BTreeSet<String>,
-    roles: BTreeSet<String>,
+    scopes: Vec<String>,
+    roles: Vec<String>,
     authenticated_at: Option<UnixSeconds>,
     claims: serde_json::Map<String, serde_json::Value>,
 }
@@ -139,7 +174,13 @@ impl PrincipalBuilder {
     /// Returns the principal.
     #[must_use]
     pub fn build(self) -> Principal {
-        Principal(Arc::new(self))
+        let mut set = ClaimSet::of(self.claims);
+        set.registered.subject = Some(set.push(&self.subject));
+        set.registered.session = self.session.map(|session| set.push(&session));
+        set.registered.scope = Some(set.push(&self.scopes.join(" ")));
+        set.registered.roles = Spans::Many(self.roles.iter().map(|role| set.push(role)).collect());
+        set.registered.authenticated_at = self.authenticated_at.map(UnixSeconds::as_u64);
+        Principal(Arc::new(set))
     }
 }
 

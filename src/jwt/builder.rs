@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::check::Rules;
 use super::error::{ConfigError, Problem};
 use super::layer::JwtLayer;
+use super::require::{Challenge, Requirements};
 use super::revocations::Revocations;
 use super::verifier::Verifier;
 use crate::clock::{Clock, SystemClock};
@@ -50,9 +51,8 @@ impl JwtLayerBuilder {
                 verifier,
                 sources: vec![Source::Bearer],
                 optional: false,
-                realm: "api".to_owned(),
-                scopes: Vec::new(),
-                max_authentication_age: None,
+                requirements: Requirements::default(),
+                challenge: Challenge::default(),
                 revocations: None,
                 clock: Arc::new(SystemClock),
             },
@@ -80,20 +80,46 @@ impl JwtLayerBuilder {
 
     /// Sets the realm of the challenge (RFC 9110 §11.5); `api` by default.
     pub fn realm(mut self, realm: impl Into<String>) -> Self {
-        self.rules.realm = realm.into();
+        self.rules.challenge.realm = realm.into();
         self
     }
 
-    /// Adds a scope that the caller must have; otherwise 403.
+    /// Names where clients learn about this API (RFC 9728 §5.1), an https URL;
+    /// a parameter of every challenge.
+    pub fn resource_metadata(mut self, url: impl Into<String>) -> Self {
+        self.rules.challenge.metadata = Some(url.into());
+        self
+    }
+
+    /// Adds a scope that the caller must have; otherwise 403
+    /// `insufficient_scope` (RFC 6750 §3.1).
     pub fn require_scope(mut self, scope: impl Into<String>) -> Self {
-        self.rules.scopes.push(scope.into());
+        self.rules.requirements.scopes.push(scope.into());
+        self
+    }
+
+    /// Adds a role, a member of the claim `roles`, that the caller must have;
+    /// otherwise 403 `insufficient_role`.
+    pub fn require_role(mut self, role: impl Into<String>) -> Self {
+        self.rules.requirements.roles.push(role.into());
         self
     }
 
     /// Demands that the caller signed in at most this long ago; otherwise 401
     /// with a step-up challenge (RFC 9470 §3).
-    pub fn max_authentication_age(mut self, age: Duration) -> Self {
-        self.rules.max_authentication_age = Some(age);
+    pub fn require_fresh(mut self, age: Duration) -> Self {
+        self.rules.requirements.max_age = Some(age);
+        self
+    }
+
+    /// Demands that the caller signed in with one of these authentication
+    /// context classes (`acr`); otherwise 401 with a step-up challenge
+    /// (RFC 9470 §3).
+    pub fn require_context_class<T: Into<String>>(
+        mut self,
+        classes: impl IntoIterator<Item = T>,
+    ) -> Self {
+        self.rules.requirements.context_classes = classes.into_iter().map(Into::into).collect();
         self
     }
 
@@ -127,23 +153,8 @@ impl JwtLayerBuilder {
                 problems.push(Problem::BadCookieName { name: name.clone() });
             }
         }
-        if !rules
-            .realm
-            .bytes()
-            .all(|byte| matches!(byte, b' '..=b'~') && !b"\"\\".contains(&byte))
-        {
-            problems.push(Problem::BadRealm {
-                realm: rules.realm.clone(),
-            });
-        }
-        for scope in &rules.scopes {
-            let legal = |byte: u8| matches!(byte, b'!'..=b'~') && !b"\"\\".contains(&byte);
-            if scope.is_empty() || !scope.bytes().all(legal) {
-                problems.push(Problem::BadScope {
-                    scope: scope.clone(),
-                });
-            }
-        }
+        problems.extend(rules.challenge.problems());
+        problems.extend(rules.requirements.problems());
         Problems::check(problems, || JwtLayer(Arc::new(rules)))
     }
 }

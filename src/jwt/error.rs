@@ -35,7 +35,7 @@ pub enum VerifyErrorKind {
     Audience,
     /// The signature does not hold.
     BadSignature,
-    /// A claim is missing or has the wrong type.
+    /// A claim is missing, has the wrong type, or demands a proof of possession.
     Claims,
     /// The header asks for an extension.
     Critical,
@@ -43,12 +43,16 @@ pub enum VerifyErrorKind {
     Expired,
     /// `iss` is not the expected issuer.
     Issuer,
+    /// There are no keys yet: the issuer's could not be fetched.
+    KeysNotLoaded,
     /// `iat` lies ahead, or too long before `exp`.
     Lifetime,
     /// Not a compact JWS in canonical form.
     Malformed,
     /// The time in `nbf` has not come.
     NotYetValid,
+    /// The key that signed is compromised.
+    SigningKeyRevoked,
     /// Over 8 KiB.
     TooLarge,
     /// `typ` is not accepted.
@@ -70,9 +74,11 @@ impl VerifyErrorKind {
             Self::Critical => "critical",
             Self::Expired => "expired",
             Self::Issuer => "issuer",
+            Self::KeysNotLoaded => "keys-not-loaded",
             Self::Lifetime => "lifetime",
             Self::Malformed => "malformed",
             Self::NotYetValid => "not-yet-valid",
+            Self::SigningKeyRevoked => "signing-key-revoked",
             Self::TooLarge => "too-large",
             Self::Type => "type",
             Self::UnknownKey => "unknown-key",
@@ -117,17 +123,39 @@ pub enum Problem {
         /// What it should be.
         expected: &'static str,
     },
+    /// A JWK cannot be used.
+    #[error("the JWK cannot be used: {reason}")]
+    BadJwk {
+        /// What is wrong with it.
+        reason: &'static str,
+    },
     /// A key identifier is empty or too long.
     #[error("a key identifier has {bytes} bytes; use 1 to 128")]
     BadKeyId {
         /// Its length.
         bytes: usize,
     },
+    /// The address of the metadata cannot be quoted in a challenge.
+    #[error(
+        "resource metadata {url:?} is no https URL; write https://HOST/.well-known/oauth-protected-resource"
+    )]
+    BadMetadataUrl {
+        /// The address as given.
+        url: String,
+    },
     /// A realm cannot be quoted in a challenge.
     #[error("realm {realm:?} cannot be quoted; use printable ASCII without quotes and backslashes")]
     BadRealm {
         /// The realm as given.
         realm: String,
+    },
+    /// A context class cannot be quoted in a challenge.
+    #[error(
+        "acr value {value:?} contains what a challenge cannot; use printable ASCII without spaces, quotes and backslashes"
+    )]
+    BadContextClass {
+        /// The value as given.
+        value: String,
     },
     /// A scope contains what a scope cannot.
     #[error(
@@ -142,6 +170,12 @@ pub enum Problem {
     BadCookieName {
         /// The name as given.
         name: String,
+    },
+    /// A cache without room, or with too much.
+    #[error("a cache for {tokens} tokens is out of range; use 1 to 10000")]
+    CacheSize {
+        /// The number as given.
+        tokens: usize,
     },
     /// Two keys share an identifier.
     #[error("two keys share the identifier {kid:?}, so a token could mean either; keep one")]
@@ -158,6 +192,11 @@ pub enum Problem {
         /// The leeway as given.
         leeway: Duration,
     },
+    /// An RSA key where it was not asked for.
+    #[error(
+        "RSA is accepted only where asked for; write legacy_rsa_pem or legacy_rsa_jwk, or use an Ed25519 key"
+    )]
+    LegacyRsa,
     /// No token could ever be accepted.
     #[error("a maximum lifetime of zero accepts no token; use for instance 1 h")]
     LifetimeZero,
@@ -170,6 +209,22 @@ pub enum Problem {
     /// No `typ` is accepted.
     #[error("the list of token types is empty, so every token would be refused; accept \"at+jwt\"")]
     TypesMissing,
+    /// Two keys begin to sign in the same second.
+    #[error(
+        "key {kid:?} begins to sign in the same second as another; let one begin later, or only verify"
+    )]
+    TwoSigners {
+        /// The identifier of the second one.
+        kid: String,
+    },
+    /// A key whose signatures can be forged.
+    #[error(
+        "the key is too weak: {reason}; make another one, with `openssl genpkey -algorithm ed25519`"
+    )]
+    WeakKey {
+        /// What is wrong with it.
+        reason: &'static str,
+    },
     /// A secret can be guessed.
     #[error("the secret is too weak: {reason}; draw 48 random bytes instead")]
     WeakSecret {

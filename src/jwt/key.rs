@@ -2,21 +2,17 @@
 
 use std::fmt;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::EncodingKey;
-use sha2::{Digest as _, Sha256};
 
 use super::algorithm::Algorithm;
-use super::backend::{self, Prepared};
+use super::backend::{self, Prepared, Private};
 use super::error::{ConfigError, Problem};
+use super::public::PublicKey;
+use super::{jwk, pem};
 use crate::secret::Secret;
 
 /// The longest accepted key identifier, in bytes.
 pub(super) const MAX_KID_BYTES: usize = 128;
-
-/// HS256 needs a key at least as long as its hash (RFC 7518 §3.2).
-const MIN_HMAC_BYTES: usize = 32;
 
 /// A key that signs tokens, and verifies them.
 #[derive(Clone)]
@@ -33,36 +29,92 @@ impl SigningKey {
     /// [`Problem::WeakSecret`] under 32 bytes (RFC 7518 §3.2);
     /// [`Problem::BadKeyId`] if the identifier is empty or over 128 bytes.
     pub fn hs256(kid: impl Into<String>, secret: &Secret) -> Result<Self, ConfigError> {
-        let verifying = VerifyingKey::hs256(kid, secret)?;
         Ok(Self {
+            verifying: VerifyingKey::hs256(kid, secret)?,
             encoding: EncodingKey::from_secret(secret.expose()),
-            verifying,
         })
     }
 
-    /// Reads an Ed25519 private key in PKCS#8 PEM (RFC 8410 §7).
+    /// Reads a private key in PEM: Ed25519 (RFC 8410 §7), P-256 or P-384, as
+    /// PKCS#8 (`PRIVATE KEY`) or SEC1 (`EC PRIVATE KEY`).
     ///
-    /// The key identifier is the thumbprint of the public key (RFC 7638 §3).
-    /// `openssl genpkey -algorithm ed25519` makes one.
+    /// The key fixes the algorithm; its identifier is the thumbprint of the
+    /// public key (RFC 7638 §3). `openssl genpkey -algorithm ed25519` makes one.
     ///
     /// # Errors
     ///
-    /// [`Problem::BadKey`] if the text is no such key.
-    pub fn ed25519_pem(pem: &str) -> Result<Self, ConfigError> {
-        let bad = || Problem::BadKey {
-            found: pem_label(pem),
-            expected: "an Ed25519 private key; `openssl genpkey -algorithm ed25519` makes one",
-        };
-        let encoding = EncodingKey::from_ed_pem(pem.as_bytes()).map_err(|_| bad())?;
-        let public = backend::ed25519_public(&encoding).ok_or_else(bad)?;
-        let verifying = VerifyingKey::ed25519(&public).ok_or_else(bad)?;
-        Ok(Self {
-            encoding,
-            verifying,
-        })
+    /// [`Problem::BadKey`] if the text is no such key; it names what was found.
+    /// RSA keys do not sign here.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tower_rampart::jwt::SigningKey;
+    ///
+    /// let public = "-----BEGIN PUBLIC KEY-----\n\
+    ///     MCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=\n-----END PUBLIC KEY-----\n";
+    /// let error = SigningKey::from_pem(public).unwrap_err();
+    /// assert!(error.to_string().contains("found an Ed25519 public key"));
+    /// ```
+    pub fn from_pem(pem: &str) -> Result<Self, ConfigError> {
+        Ok(Self::from_private(pem::private(pem)?, None)?)
     }
 
-    /// Returns the half that only verifies; for HS256 there is no such half.
+    /// Reads a private JWK (RFC 7517 §4): `OKP` with Ed25519, `EC` with P-256
+    /// or P-384, or `oct` for HMAC.
+    ///
+    /// # Errors
+    ///
+    /// [`Problem::BadJwk`] with what is wrong.
+    pub fn from_jwk(json: &str) -> Result<Self, ConfigError> {
+        match jwk::private(json)? {
+            jwk::PrivateJwk::Pair { private, kid } => Ok(Self::from_private(private, kid)?),
+            jwk::PrivateJwk::Secret {
+                algorithm,
+                secret,
+                kid,
+            } => Ok(Self {
+                encoding: EncodingKey::from_secret(secret.expose()),
+                verifying: VerifyingKey::hmac(kid, algorithm, &secret)?,
+            }),
+        }
+    }
+
+    /// Draws a new Ed25519 key.
+    ///
+    /// # Panics
+    ///
+    /// If the operating system has no random numbers to give.
+    #[must_use]
+    pub fn generate_ed25519() -> Self {
+        let private =
+            backend::ed25519_generate().expect("the operating system provides random numbers");
+        Self::from_private(private, None).expect("a fresh key is valid")
+    }
+
+    /// Draws a new P-256 key.
+    ///
+    /// # Panics
+    ///
+    /// If the operating system has no random numbers to give.
+    #[must_use]
+    pub fn generate_es256() -> Self {
+        let private =
+            backend::p256_generate().expect("the operating system provides random numbers");
+        Self::from_private(private, None).expect("a fresh key is valid")
+    }
+
+    /// Gives the key another identifier than its thumbprint.
+    ///
+    /// # Errors
+    ///
+    /// [`Problem::BadKeyId`] if the identifier is empty or over 128 bytes.
+    pub fn renamed(mut self, kid: impl Into<String>) -> Result<Self, ConfigError> {
+        self.verifying = self.verifying.renamed(kid)?;
+        Ok(self)
+    }
+
+    /// Returns the half that only verifies; for HMAC there is no such half.
     #[must_use]
     pub fn verifying_key(&self) -> &VerifyingKey {
         &self.verifying
@@ -70,6 +122,21 @@ impl SigningKey {
 
     pub(super) fn sign(&self, message: &[u8]) -> Option<Vec<u8>> {
         backend::sign(self.verifying.algorithm, &self.encoding, message)
+    }
+
+    fn from_private(private: Private, kid: Option<String>) -> Result<Self, Problem> {
+        let algorithm = private.public.algorithm();
+        let algorithm = algorithm.ok_or(Problem::BadJwk {
+            reason: "RSA keys only verify here",
+        })?;
+        let encoding = match algorithm {
+            Algorithm::EdDsa => EncodingKey::from_ed_der(&private.pkcs8),
+            _ => EncodingKey::from_ec_der(&private.pkcs8),
+        };
+        Ok(Self {
+            encoding,
+            verifying: VerifyingKey::public(private.public, algorithm, kid)?,
+        })
     }
 }
 
@@ -88,6 +155,8 @@ pub struct VerifyingKey {
     kid: String,
     algorithm: Algorithm,
     prepared: Prepared,
+    /// `None` for HMAC, whose keys are never published.
+    public: Option<PublicKey>,
 }
 
 impl VerifyingKey {
@@ -97,48 +166,69 @@ impl VerifyingKey {
     ///
     /// As [`SigningKey::hs256`].
     pub fn hs256(kid: impl Into<String>, secret: &Secret) -> Result<Self, ConfigError> {
-        let kid = kid.into();
-        if secret.len() < MIN_HMAC_BYTES {
-            return Err(Problem::WeakSecret {
-                reason: "it is shorter than 32 bytes (RFC 7518 §3.2)",
-            }
-            .into());
-        }
-        if kid.is_empty() || kid.len() > MAX_KID_BYTES {
-            return Err(Problem::BadKeyId { bytes: kid.len() }.into());
-        }
-        Ok(Self {
-            kid,
-            algorithm: Algorithm::Hs256,
-            prepared: Prepared::hmac(secret.expose()),
-        })
+        Ok(Self::hmac(kid.into(), Algorithm::Hs256, secret)?)
     }
 
-    /// Reads an Ed25519 public key in PEM (RFC 8410 §4).
+    /// Reads a public key in PEM: Ed25519 (RFC 8410 §4), P-256 or P-384, as
+    /// SPKI (`PUBLIC KEY`).
     ///
     /// # Errors
     ///
-    /// [`Problem::BadKey`] if the text is no such key.
-    pub fn ed25519_pem(pem: &str) -> Result<Self, ConfigError> {
-        let public = backend::ed25519_public_pem(pem.as_bytes());
-        public.and_then(|public| Self::ed25519(&public)).ok_or_else(|| {
-            Problem::BadKey {
-                found: pem_label(pem),
-                expected: "an Ed25519 public key; `openssl pkey -pubout` derives it from the private one",
-            }
-            .into()
-        })
+    /// [`Problem::BadKey`] if the text is no such key; it names what was found.
+    pub fn from_pem(pem: &str) -> Result<Self, ConfigError> {
+        let public = pem::public(pem)?;
+        let algorithm = public.algorithm().ok_or(Problem::LegacyRsa)?;
+        Ok(Self::public(public, algorithm, None)?)
     }
 
-    fn ed25519(public: &[u8]) -> Option<Self> {
-        let x = URL_SAFE_NO_PAD.encode(public);
-        // RFC 8037 §2 with RFC 7638 §3.2: the required members, sorted.
-        let thumbprint = Sha256::digest(format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{x}"}}"#));
-        Some(Self {
-            kid: URL_SAFE_NO_PAD.encode(thumbprint),
-            algorithm: Algorithm::EdDsa,
-            prepared: Prepared::ed25519(public)?,
-        })
+    /// Reads an RSA public key in PEM, as SPKI (`PUBLIC KEY`) or PKCS#1 (`RSA
+    /// PUBLIC KEY`), for one of the `RS` or `PS` algorithms.
+    ///
+    /// # Errors
+    ///
+    /// [`Problem::BadKey`] if the text is no RSA key or the algorithm none of
+    /// RSA; [`Problem::WeakKey`] unless it has 2048 to 4096 bits.
+    ///
+    /// # Security
+    ///
+    /// RSASSA-PKCS1-v1_5 is what older issuers sign with. Prefer `EdDSA` or
+    /// `ES256` where the issuer offers them.
+    pub fn legacy_rsa_pem(pem: &str, algorithm: Algorithm) -> Result<Self, ConfigError> {
+        Ok(Self::public(pem::public(pem)?, algorithm, None)?)
+    }
+
+    /// Reads a public JWK (RFC 7517 §4), or `oct` for HMAC. `use`, `key_ops`
+    /// and `alg` must allow it to verify.
+    ///
+    /// # Errors
+    ///
+    /// [`Problem::BadJwk`] with what is wrong; [`Problem::LegacyRsa`] for RSA.
+    pub fn from_jwk(json: &str) -> Result<Self, ConfigError> {
+        Ok(jwk::verifying(json, jwk::Accept::All)?)
+    }
+
+    /// Reads a JWK, RSA included.
+    ///
+    /// # Errors
+    ///
+    /// As [`VerifyingKey::from_jwk`]; [`Problem::WeakKey`] for RSA keys of
+    /// other sizes than 2048 to 4096 bits.
+    ///
+    /// # Security
+    ///
+    /// As [`VerifyingKey::legacy_rsa_pem`].
+    pub fn legacy_rsa_jwk(json: &str) -> Result<Self, ConfigError> {
+        Ok(jwk::verifying(json, jwk::Accept::AllAndRsa)?)
+    }
+
+    /// Gives the key another identifier than its thumbprint.
+    ///
+    /// # Errors
+    ///
+    /// [`Problem::BadKeyId`] if the identifier is empty or over 128 bytes.
+    pub fn renamed(mut self, kid: impl Into<String>) -> Result<Self, ConfigError> {
+        self.kid = check_kid(kid.into())?;
+        Ok(self)
     }
 
     /// Returns the identifier that tokens name in `kid`.
@@ -153,8 +243,71 @@ impl VerifyingKey {
         self.algorithm
     }
 
+    /// Returns the key as a public JWK; `None` for HMAC.
+    #[must_use]
+    pub fn to_jwk(&self) -> Option<String> {
+        Some(jwk::write(self)?.to_string())
+    }
+
+    pub(super) fn hmac(
+        kid: String,
+        algorithm: Algorithm,
+        secret: &Secret,
+    ) -> Result<Self, Problem> {
+        if secret.len() < algorithm.min_secret_bytes().unwrap_or(usize::MAX) {
+            let reason = match algorithm {
+                Algorithm::Hs256 => "it is shorter than 32 bytes (RFC 7518 §3.2)",
+                Algorithm::Hs384 => "it is shorter than 48 bytes (RFC 7518 §3.2)",
+                _ => "it is shorter than 64 bytes (RFC 7518 §3.2)",
+            };
+            return Err(Problem::WeakSecret { reason });
+        }
+        let prepared = Prepared::hmac(algorithm, secret.expose());
+        Ok(Self {
+            kid: check_kid(kid)?,
+            algorithm,
+            prepared: prepared.ok_or(Problem::BadJwk {
+                reason: "`alg` is none of HMAC",
+            })?,
+            public: None,
+        })
+    }
+
+    /// Makes a key of its numbers; it is named by its thumbprint unless it has
+    /// a name.
+    pub(super) fn public(
+        public: PublicKey,
+        algorithm: Algorithm,
+        kid: Option<String>,
+    ) -> Result<Self, Problem> {
+        if let Some(reason) = public.weakness() {
+            return Err(Problem::WeakKey { reason });
+        }
+        let prepared = Prepared::public(algorithm, &public).ok_or(Problem::BadJwk {
+            reason: "the key does not belong to `alg`, or is not on its curve",
+        })?;
+        Ok(Self {
+            kid: check_kid(kid.unwrap_or_else(|| public.thumbprint()))?,
+            algorithm,
+            prepared,
+            public: Some(public),
+        })
+    }
+
     pub(super) fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
         self.prepared.verify(message, signature)
+    }
+
+    pub(super) fn public_key(&self) -> Option<&PublicKey> {
+        self.public.as_ref()
+    }
+}
+
+fn check_kid(kid: String) -> Result<String, Problem> {
+    if (1..=MAX_KID_BYTES).contains(&kid.len()) {
+        Ok(kid)
+    } else {
+        Err(Problem::BadKeyId { bytes: kid.len() })
     }
 }
 
@@ -165,28 +318,4 @@ impl fmt::Debug for VerifyingKey {
             .field("algorithm", &self.algorithm)
             .finish_non_exhaustive()
     }
-}
-
-/// Says what kind of text was found, without any of the key: a key on one line
-/// has its label and its bytes on the same one.
-fn pem_label(text: &str) -> String {
-    let label = text
-        .split_once("-----BEGIN ")
-        .and_then(|(_, rest)| rest.split_once("-----"));
-    match label {
-        Some((label, rest)) if is_label(label) && rest.starts_with(['\n', '\r']) => {
-            format!("a block labelled {label}")
-        }
-        Some((label, _)) if is_label(label) => {
-            format!("a block labelled {label} without line ends")
-        }
-        _ => "no PEM block".to_owned(),
-    }
-}
-
-fn is_label(text: &str) -> bool {
-    (1..=40).contains(&text.len())
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b' ')
 }

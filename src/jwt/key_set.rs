@@ -3,34 +3,65 @@
 use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
+use arc_swap::{ArcSwap, Guard};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use hkdf::Hkdf;
 use serde_json::{Map, Value};
-use sha2::Sha256;
 
 use super::algorithm::Algorithm;
 use super::error::{ConfigError, Problem, SignError};
 use super::key::{SigningKey, VerifyingKey};
+use super::key_state::{KeyState, KeyTimes};
+use super::keys::{Entry, FindKeys, Key, Keys, header};
+use crate::clock::UnixSeconds;
 use crate::config::Problems;
-use crate::secret::{Secret, hex};
+use crate::secret::Secret;
 
-/// A set of keys. Clones share it.
+/// A set of keys. Clones share it, changes included: readers never wait, and a
+/// request that has begun keeps the keys it began with.
+///
+/// Which key signs is a function of time: the one that began last. The one
+/// before goes on verifying what it signed.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_rampart::clock::UnixSeconds;
+/// use tower_rampart::jwt::{KeySet, KeyState, SigningKey};
+///
+/// let (first, second) = (SigningKey::generate_ed25519(), SigningKey::generate_ed25519());
+/// let (old, new) = (first.verifying_key().kid().to_owned(), second.verifying_key().kid().to_owned());
+/// let keys = KeySet::builder().signing(first).token_lifetime(Duration::from_secs(600)).build()?;
+///
+/// keys.rotate(second, UnixSeconds::new(1_000))?;
+/// let state = |kid: &str, now| keys.state(kid, UnixSeconds::new(now));
+/// assert_eq!((state(&old, 999), state(&new, 999)), (Some(KeyState::Active), Some(KeyState::Next)));
+/// assert_eq!((state(&old, 1_000), state(&new, 1_000)), (Some(KeyState::Verifying), Some(KeyState::Active)));
+/// assert_eq!(state(&old, 1_600), Some(KeyState::Retired));
+///
+/// keys.revoke(&new);
+/// assert_eq!(state(&new, 1_000), Some(KeyState::Compromised));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
-pub struct KeySet(Arc<Keys>);
+pub struct KeySet(Arc<Shared>);
 
-struct Keys {
-    signing: Option<SigningKey>,
-    verifying: Vec<VerifyingKey>,
+struct Shared {
+    keys: ArcSwap<Keys>,
+    /// Where further keys come from.
+    source: Option<Arc<dyn FindKeys>>,
 }
 
 impl KeySet {
     /// Starts a set.
     pub fn builder() -> KeySetBuilder {
         KeySetBuilder {
-            signing: None,
-            verifying: Vec::new(),
+            keys: Vec::new(),
+            revoked: HashSet::new(),
+            token_lifetime: None,
         }
     }
 
@@ -68,11 +99,82 @@ impl KeySet {
         current: &Secret,
         previous: impl IntoIterator<Item = &'a Secret>,
     ) -> Result<Self, ConfigError> {
-        let mut builder = Self::builder().signing(derived_key(current)?);
+        let mut builder = Self::builder().signing(SigningKey::derived(current, b"")?);
         for secret in previous {
-            builder = builder.verifying(derived_key(secret)?.verifying_key().clone());
+            builder = builder.verifying(SigningKey::derived(secret, b"")?.verifying_key().clone());
         }
         builder.build()
+    }
+
+    /// Starts a set whose keys come from elsewhere; there are none yet.
+    #[cfg(feature = "jwks-client")]
+    pub(super) fn from_source(source: Arc<dyn FindKeys>) -> Self {
+        Self(Arc::new(Shared {
+            keys: ArcSwap::default(),
+            source: Some(source),
+        }))
+    }
+
+    /// Takes over the keys of another set; for tokens that are being verified
+    /// at this moment, nothing changes.
+    pub fn replace(&self, with: &Self) {
+        self.0.keys.store(with.0.keys.load_full());
+    }
+
+    /// Adds a key that signs from a time on. Everybody who verifies must know
+    /// it by then: other processes, and clients of a published JWK set. Keys
+    /// whose tokens have all expired are dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`Problem::DuplicateKeyId`] if the set has a key of that name already.
+    pub fn rotate(&self, key: SigningKey, from: UnixSeconds) -> Result<(), ConfigError> {
+        let kid = key.verifying_key().kid().to_owned();
+        let new = Arc::new(Key::new(key.verifying_key().clone(), Some(key)));
+        let mut duplicate = false;
+        self.0.keys.rcu(|keys| {
+            let mut keys = Keys::clone(keys);
+            duplicate = keys.find(Some(&kid)).is_some() || keys.is_revoked(&kid);
+            if !duplicate {
+                keys.entries
+                    .retain(|entry| entry.times.state(from) != KeyState::Retired);
+                keys.entries.push(Entry {
+                    key: Arc::clone(&new),
+                    times: KeyTimes {
+                        sign_from: Some(from),
+                        ..KeyTimes::default()
+                    },
+                });
+                keys.settle();
+            }
+            keys
+        });
+        if duplicate {
+            return Err(Problem::DuplicateKeyId { kid }.into());
+        }
+        Ok(())
+    }
+
+    /// Stops believing a key. Its tokens are answered `signing_key_revoked`,
+    /// and clients are told to refresh. If it was the one that signs, the one
+    /// before it signs again; rotate first. A name that no key has is
+    /// remembered.
+    pub fn revoke(&self, kid: &str) {
+        self.0.keys.rcu(|keys| {
+            let mut keys = Keys::clone(keys);
+            let mut known = false;
+            for entry in &mut keys.entries {
+                if entry.key.verifying.kid() == kid {
+                    entry.times.compromised = true;
+                    known = true;
+                }
+            }
+            if !known {
+                keys.revoked.insert(kid.to_owned());
+            }
+            keys.settle();
+            keys
+        });
     }
 
     /// Signs claims and returns a compact token.
@@ -80,11 +182,15 @@ impl KeySet {
     /// # Errors
     ///
     /// [`SignError`] if the set only verifies, or the key fails.
-    pub fn sign(&self, typ: &str, claims: &Map<String, Value>) -> Result<String, SignError> {
-        let key = self.0.signing.as_ref().ok_or(SignError::NoSigningKey)?;
-        let verifying = key.verifying_key();
-        let header = serde_json::json!({"alg": verifying.algorithm().as_str(), "kid": verifying.kid(), "typ": typ});
-        let mut token = URL_SAFE_NO_PAD.encode(header.to_string());
+    pub fn sign(
+        &self,
+        typ: &str,
+        claims: &Map<String, Value>,
+        now: UnixSeconds,
+    ) -> Result<String, SignError> {
+        let keys = self.load();
+        let key = keys.signer(now).ok_or(SignError::NoSigningKey)?;
+        let mut token = header(key.verifying_key(), typ);
         token.push('.');
         let payload = serde_json::to_vec(claims).map_err(|_| SignError::KeyFailed)?;
         URL_SAFE_NO_PAD.encode_string(payload, &mut token);
@@ -94,32 +200,65 @@ impl KeySet {
         Ok(token)
     }
 
-    /// Returns the key that a token names, or the only key if it names none.
-    pub(super) fn find(&self, kid: Option<&str>) -> Option<&VerifyingKey> {
-        match (kid, self.0.verifying.as_slice()) {
-            (Some(kid), keys) => keys.iter().find(|key| key.kid() == kid),
-            (None, [only]) => Some(only),
-            (None, _) => None,
-        }
-    }
-
     /// Tells whether the set can sign, or only verifies.
     #[must_use]
     pub fn can_sign(&self) -> bool {
-        self.0.signing.is_some()
+        let keys = self.load();
+        keys.entries
+            .iter()
+            .any(|entry| entry.key.signing.is_some() && !entry.times.compromised)
     }
 
+    /// Returns the state of a key, if the set has it.
+    #[must_use]
+    pub fn state(&self, kid: &str, now: UnixSeconds) -> Option<KeyState> {
+        let keys = self.load();
+        match keys.find(Some(kid)) {
+            Some(entry) => Some(entry.times.state(now)),
+            None => keys.is_revoked(kid).then_some(KeyState::Compromised),
+        }
+    }
+
+    /// Lists the keys with their algorithms and states.
+    #[must_use]
+    pub fn list(&self, now: UnixSeconds) -> Vec<(String, Algorithm, KeyState)> {
+        let keys = self.load();
+        let entries = keys.entries.iter();
+        entries
+            .map(|Entry { key, times }| {
+                let key = &key.verifying;
+                (key.kid().to_owned(), key.algorithm(), times.state(now))
+            })
+            .collect()
+    }
+
+    /// Returns the public keys that others may verify with.
+    pub(super) fn published(&self, now: UnixSeconds) -> Vec<Value> {
+        let keys = self.load();
+        let entries = keys.entries.iter();
+        entries
+            .filter(|entry| entry.times.state(now).verifies())
+            .filter_map(|entry| super::jwk::write(&entry.key.verifying))
+            .collect()
+    }
+
+    pub(super) fn load(&self) -> Guard<Arc<Keys>> {
+        self.0.keys.load()
+    }
+
+    pub(super) fn source(&self) -> Option<&Arc<dyn FindKeys>> {
+        self.0.source.as_ref()
+    }
+
+    /// Tells whether no token could ever be accepted.
     pub(super) fn is_empty(&self) -> bool {
-        self.0.verifying.is_empty()
+        self.0.source.is_none() && self.load().entries.is_empty()
     }
 }
 
 impl fmt::Debug for KeySet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("KeySet")
-            .field("signing", &self.0.signing)
-            .field("verifying", &self.0.verifying)
-            .finish()
+        f.debug_tuple("KeySet").field(&self.load().entries).finish()
     }
 }
 
@@ -127,20 +266,68 @@ impl fmt::Debug for KeySet {
 #[derive(Debug)]
 #[must_use]
 pub struct KeySetBuilder {
-    signing: Option<SigningKey>,
-    verifying: Vec<VerifyingKey>,
+    keys: Vec<(VerifyingKey, Option<SigningKey>, KeyTimes)>,
+    revoked: HashSet<String>,
+    token_lifetime: Option<Duration>,
 }
 
 impl KeySetBuilder {
-    /// Sets the key that signs; it verifies too.
-    pub fn signing(mut self, key: SigningKey) -> Self {
-        self.signing = Some(key);
-        self
+    /// Adds a key that signs, from always on; it verifies too.
+    pub fn signing(self, key: SigningKey) -> Self {
+        self.signing_from(key, UnixSeconds::new(0))
+    }
+
+    /// Adds a key that signs from a time on, and verifies already.
+    pub fn signing_from(self, key: SigningKey, from: UnixSeconds) -> Self {
+        let times = KeyTimes {
+            sign_from: Some(from),
+            ..KeyTimes::default()
+        };
+        self.add(key.verifying_key().clone(), Some(key), times)
     }
 
     /// Adds a key that verifies.
-    pub fn verifying(mut self, key: VerifyingKey) -> Self {
-        self.verifying.push(key);
+    pub fn verifying(self, key: VerifyingKey) -> Self {
+        self.add(key, None, KeyTimes::default())
+    }
+
+    /// Adds a key that verifies until a time. From then on its tokens are
+    /// answered `token_expired`: they are over anyway.
+    pub fn verifying_until(self, key: VerifyingKey, until: UnixSeconds) -> Self {
+        let times = KeyTimes {
+            verify_until: Some(until),
+            ..KeyTimes::default()
+        };
+        self.add(key, None, times)
+    }
+
+    /// Adds a key that must not be believed any more: its tokens are answered
+    /// `signing_key_revoked`.
+    pub fn compromised(self, key: VerifyingKey) -> Self {
+        let times = KeyTimes {
+            compromised: true,
+            ..KeyTimes::default()
+        };
+        self.add(key, None, times)
+    }
+
+    /// Names a key that must not be believed any more. Without the key itself,
+    /// whatever bears its name is answered `signing_key_revoked`.
+    pub fn revoked(mut self, kid: impl Into<String>) -> Self {
+        self.revoked.insert(kid.into());
+        self
+    }
+
+    /// Sets how long tokens live, leeway included: a key that was replaced is
+    /// retired when the last of its tokens is over. Without it, keys verify
+    /// for ever.
+    pub fn token_lifetime(mut self, lifetime: Duration) -> Self {
+        self.token_lifetime = Some(lifetime);
+        self
+    }
+
+    fn add(mut self, key: VerifyingKey, signing: Option<SigningKey>, times: KeyTimes) -> Self {
+        self.keys.push((key, signing, times));
         self
     }
 
@@ -149,87 +336,46 @@ impl KeySetBuilder {
     /// # Errors
     ///
     /// [`Problem::NoKeys`] if there is none; [`Problem::DuplicateKeyId`] if
-    /// two keys share an identifier.
+    /// two keys share an identifier; [`Problem::TwoSigners`] if two begin to
+    /// sign in the same second.
     pub fn build(self) -> Result<KeySet, ConfigError> {
-        let Self { signing, verifying } = self;
-        let signs = signing.iter().map(|key| key.verifying_key().clone());
-        let verifying: Vec<_> = signs.chain(verifying).collect();
         let mut problems = Vec::new();
-        if verifying.is_empty() {
+        if self.keys.is_empty() {
             problems.push(Problem::NoKeys);
         }
-        let mut seen = HashSet::new();
-        for key in &verifying {
-            if !seen.insert(key.kid()) {
+        let (mut kids, mut starts) = (HashSet::new(), HashSet::new());
+        for (key, _, times) in &self.keys {
+            if !kids.insert(key.kid()) {
                 problems.push(Problem::DuplicateKeyId {
                     kid: key.kid().to_owned(),
                 });
             }
+            if times.sign_from.is_some_and(|from| !starts.insert(from)) {
+                problems.push(Problem::TwoSigners {
+                    kid: key.kid().to_owned(),
+                });
+            }
         }
-        Problems::check(problems, || KeySet(Arc::new(Keys { signing, verifying })))
+        if !problems.is_empty() {
+            return Err(Problems::of(problems, Problem::NoKeys));
+        }
+        let mut keys = Keys {
+            entries: Vec::new(),
+            revoked: self.revoked,
+            token_lifetime: self.token_lifetime,
+            loaded: true,
+        };
+        for (key, signing, mut times) in self.keys {
+            times.compromised |= keys.revoked.remove(key.kid());
+            keys.entries.push(Entry {
+                key: Arc::new(Key::new(key, signing)),
+                times,
+            });
+        }
+        keys.settle();
+        Ok(KeySet(Arc::new(Shared {
+            keys: ArcSwap::from_pointee(keys),
+            source: None,
+        })))
     }
 }
-
-fn derived_key(secret: &Secret) -> Result<SigningKey, ConfigError> {
-    check_secret(secret)?;
-    let kid = derive(secret, "access/kid", 8);
-    let key = derive(secret, Algorithm::Hs256.as_str(), 32);
-    SigningKey::hs256(hex(kid.expose()), &key)
-}
-
-/// Derives a key for one purpose (HKDF-SHA256, RFC 5869 §2).
-pub(crate) fn derive(secret: &Secret, purpose: &str, len: usize) -> Secret {
-    let mut okm = zeroize::Zeroizing::new(vec![0_u8; len]);
-    let label = format!("tower-rampart/v1/{purpose}");
-    Hkdf::<Sha256>::new(None, secret.expose())
-        .expand(label.as_bytes(), &mut okm)
-        .expect("a derived key is far below 255 hash lengths");
-    Secret::new(okm.to_vec())
-}
-
-/// Refuses secrets that can be guessed.
-pub(crate) fn check_secret(secret: &Secret) -> Result<(), ConfigError> {
-    let bytes = secret.expose();
-    let mut folded: Vec<u8> = bytes
-        .iter()
-        .copied()
-        .filter(u8::is_ascii_alphanumeric)
-        .collect();
-    folded.make_ascii_lowercase();
-    let distinct = bytes.iter().collect::<HashSet<_>>().len();
-    let reason = if bytes.len() < 32 {
-        "it is shorter than 32 bytes (RFC 7518 §3.2)"
-    } else if distinct < 10 || has_period(bytes) {
-        "it repeats itself"
-    } else if PLACEHOLDERS
-        .iter()
-        .any(|placeholder| folded.starts_with(placeholder.as_bytes()))
-    {
-        "it is a placeholder"
-    } else {
-        return Ok(());
-    };
-    Err(Problem::WeakSecret { reason }.into())
-}
-
-fn has_period(bytes: &[u8]) -> bool {
-    (1..=bytes.len() / 2).any(|period| bytes.iter().zip(&bytes[period..]).all(|(a, b)| a == b))
-}
-
-const PLACEHOLDERS: &[&str] = &[
-    "changeme",
-    "changethis",
-    "default",
-    "example",
-    "insecure",
-    "jwtsecret",
-    "mysecret",
-    "password",
-    "pleasechange",
-    "replaceme",
-    "secret",
-    "supersecret",
-    "yoursecret",
-    "your256bit",
-    "todo",
-];

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use http::request;
 
-use super::check::Rules;
-use crate::gate::{NoWait, Policy, Verdict, gate_layer};
-use crate::identity::Principal;
+use super::check::{Caller, Rules, Wait};
+use crate::gate::{Policy, Verdict, gate_layer};
+use crate::identity::{Anonymous, Principal};
 
 /// Lets requests pass whose token is verified, and puts their [`Principal`]
-/// into the extensions.
+/// into the extensions; [`Anonymous`] instead if credentials are optional and
+/// there are none.
 ///
 /// See the [module docs](crate::jwt) for an example.
 #[derive(Clone, Debug)]
@@ -17,18 +18,20 @@ pub struct JwtLayer(pub(super) Arc<Rules>);
 
 impl Policy for JwtLayer {
     const NAME: &'static str = "jwt";
-    type Pass = Option<Principal>;
-    type Wait = NoWait<Option<Principal>>;
+    type Pass = Caller;
+    type Wait = Wait;
 
-    fn admit(&self, head: &request::Parts) -> Verdict<Self::Pass, Self::Wait> {
-        self.0.check(head).into()
+    fn admit(&self, head: &request::Parts) -> Verdict<Caller, Wait> {
+        self.0.check(head)
     }
 
-    fn enter(&self, pass: &Self::Pass, head: &mut request::Parts) {
+    fn enter(&self, caller: &Caller, head: &mut request::Parts) {
         // Whatever stood there before was not verified by this layer.
         head.extensions.remove::<Principal>();
-        if let Some(principal) = pass {
-            head.extensions.insert(principal.clone());
+        head.extensions.remove::<Anonymous>();
+        match caller {
+            Some(principal) => drop(head.extensions.insert(principal.clone())),
+            None => drop(head.extensions.insert(Anonymous)),
         }
     }
 }

@@ -37,7 +37,7 @@
 //!
 //! let now = SystemClock.unix_now().as_u64();
 //! let claims = json!({"iss": "https://api.example", "aud": "api", "sub": "user-1", "iat": now, "exp": now + 600});
-//! let token = keys.sign("at+jwt", claims.as_object().ok_or("an object")?)?;
+//! let token = keys.sign("at+jwt", claims.as_object().ok_or("an object")?, SystemClock.unix_now())?;
 //! let request = Request::builder().header("authorization", format!("Bearer {token}")).body(String::new())?;
 //! assert_eq!(service.oneshot(request).await?.status(), StatusCode::OK);
 //! # Ok(())
@@ -47,18 +47,29 @@
 //! # What each setting costs
 //!
 //! A longer leeway or lifetime lets a stolen token live longer. Each
-//! requirement (`require_scope`, `max_authentication_age`) is a comparison.
+//! requirement (`require_scope`, `require_fresh`) is a comparison.
 
 mod algorithm;
 mod backend;
 mod builder;
+mod cache;
 mod check;
 mod claims;
+mod derive;
 mod error;
+mod jwk;
+mod jwk_set;
 mod key;
 mod key_set;
+mod key_state;
+mod keys;
 mod layer;
+mod pem;
+mod public;
+mod require;
 mod revocations;
+#[cfg(feature = "test-util")]
+pub mod testing;
 mod token;
 mod verifier;
 
@@ -66,11 +77,14 @@ pub use algorithm::Algorithm;
 pub use builder::{JwtLayerBuilder, Source};
 pub use claims::Claims;
 pub use error::{ConfigError, Problem, SignError, VerifyError, VerifyErrorKind};
+pub use jwk_set::{JwkSet, SkippedJwk};
 pub use key::{SigningKey, VerifyingKey};
 pub use key_set::{KeySet, KeySetBuilder};
+pub use key_state::KeyState;
 pub use layer::JwtLayer;
+pub use require::{RequireLayer, RequireLayerBuilder};
 pub use revocations::Revocations;
 pub use verifier::{Verifier, VerifierBuilder};
 
 #[cfg(feature = "session")]
-pub(crate) use key_set::{check_secret, derive};
+pub(crate) use derive::{check_secret, derive};

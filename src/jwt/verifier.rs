@@ -3,13 +3,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::cache::{Cached, TokenCache};
 use super::claims::Claims;
 use super::error::{ConfigError, Problem, VerifyError, VerifyErrorKind};
 use super::key::MAX_KID_BYTES;
 use super::key_set::KeySet;
-use super::token::Compact;
+use super::key_state::KeyState;
+use super::keys::{ACCESS_TOKEN_TYPE, Entry, Keys, Looking};
+use super::token::{Compact, Header};
 use crate::clock::UnixSeconds;
 use crate::config::Problems;
+use crate::wire::claim_set::ClaimSet;
+
+/// The most tokens that are remembered; 16 MiB of claims.
+const MAX_CACHED: usize = 10_000;
 
 /// Verifies compact tokens. Clones share the rules.
 #[derive(Clone, Debug)]
@@ -23,19 +30,24 @@ struct Rules {
     types: Vec<String>,
     leeway: Duration,
     max_lifetime: Duration,
+    cache: Option<TokenCache>,
 }
 
 impl Verifier {
     /// Starts the rules for one issuer's keys.
     pub fn builder(keys: KeySet) -> VerifierBuilder {
+        // The clocks of others are further off than those of one's own machines.
+        let leeway = if keys.source().is_some() { 30 } else { 5 };
         VerifierBuilder {
+            cached: None,
             rules: Rules {
                 keys,
                 issuer: String::new(),
                 audience: String::new(),
-                types: vec!["at+jwt".to_owned()],
-                leeway: Duration::from_secs(5),
+                types: vec![ACCESS_TOKEN_TYPE.to_owned()],
+                leeway: Duration::from_secs(leeway),
                 max_lifetime: Duration::from_secs(24 * 60 * 60),
+                cache: None,
             },
         }
     }
@@ -49,72 +61,163 @@ impl Verifier {
     ///
     /// [`VerifyErrorKind::Expired`] from the second named by `exp` plus the
     /// leeway onward (RFC 7519 §4.1.4); [`VerifyErrorKind::NotYetValid`] before
-    /// `nbf` minus the leeway (§4.1.5); another kind for everything a client
-    /// is told nothing about.
+    /// `nbf` minus the leeway (§4.1.5); [`VerifyErrorKind::SigningKeyRevoked`]
+    /// for a compromised key; [`VerifyErrorKind::KeysNotLoaded`] if there are no
+    /// keys yet; another kind for everything a client is told nothing about.
     pub fn verify(&self, token: &str, now: UnixSeconds) -> Result<Claims, VerifyError> {
-        self.check(token, now).map_err(VerifyError::new)
+        self.check(token, now).map(Claims).map_err(VerifyError::new)
     }
 
-    fn check(&self, token: &str, now: UnixSeconds) -> Result<Claims, VerifyErrorKind> {
+    /// Returns what to wait for before a token with an unknown key is given up.
+    pub(super) fn look_for_key(&self, token: &str) -> Option<Looking> {
+        let source = self.0.keys.source()?;
+        let kid = Header::parse(Compact::split(token).ok()?.header)
+            .ok()?
+            .kid?;
+        source.find(&kid)
+    }
+
+    fn check(&self, token: &str, now: UnixSeconds) -> Result<Arc<ClaimSet>, VerifyErrorKind> {
         let rules = &*self.0;
-        let compact = Compact::parse(token)?;
-        let kid = compact.header.kid.as_deref();
-        if kid.is_some_and(|kid| kid.len() > MAX_KID_BYTES) {
-            return Err(VerifyErrorKind::UnknownKey);
+        let keys = rules.keys.load();
+        if !keys.loaded {
+            return Err(VerifyErrorKind::KeysNotLoaded);
         }
-        let key = rules.keys.find(kid).ok_or(VerifyErrorKind::UnknownKey)?;
-        if compact.header.algorithm != key.algorithm().as_str() {
-            return Err(VerifyErrorKind::WrongAlgorithm);
+        let Some(cache) = &rules.cache else {
+            let (_, claims) = rules.read(&keys, token, now)?;
+            rules.check_claims(&claims, now)?;
+            return Ok(Arc::new(claims));
+        };
+        if token.len() > super::token::MAX_TOKEN_BYTES {
+            return Err(VerifyErrorKind::TooLarge);
         }
-        if !key.verify(compact.signing_input, &compact.signature) {
-            return Err(VerifyErrorKind::BadSignature);
-        }
-        if !compact
-            .header
-            .typ
-            .as_deref()
-            .is_some_and(|typ| rules.accepts_type(typ))
+        let hash = TokenCache::hash(token);
+        if let Some(cached) = cache.get(&hash, now)
+            && let Some(entry) = keys.still(&cached.key)
         {
-            return Err(VerifyErrorKind::Type);
+            check_state(entry, now)?;
+            rules.check_claims(&cached.claims, now)?;
+            return Ok(cached.claims);
         }
-        let claims = Claims::from_members(compact.claims()?)?;
+        let (entry, claims) = rules.read(&keys, token, now)?;
         rules.check_claims(&claims, now)?;
+        let claims = Arc::new(claims);
+        // A MAC costs less than finding it here.
+        if entry.key.verifying.public_key().is_some() {
+            let cached = Cached {
+                key: Arc::clone(&entry.key),
+                claims: Arc::clone(&claims),
+                since: now,
+            };
+            cache.insert(hash, cached, now);
+        }
         Ok(claims)
     }
 }
 
+/// What the key allows, told only for tokens it did sign.
+fn check_state(entry: &Entry, now: UnixSeconds) -> Result<(), VerifyErrorKind> {
+    match entry.times.state(now) {
+        KeyState::Compromised => Err(VerifyErrorKind::SigningKeyRevoked),
+        KeyState::Retired => Err(VerifyErrorKind::Expired),
+        KeyState::Active | KeyState::Next | KeyState::Verifying => Ok(()),
+    }
+}
+
 impl Rules {
-    /// Compares `typ` without case and without `application/` (RFC 7515 §4.1.9).
-    fn accepts_type(&self, typ: &str) -> bool {
-        let typ = typ.to_ascii_lowercase();
-        let typ = typ.strip_prefix("application/").unwrap_or(&typ);
-        self.types.iter().any(|accepted| accepted == typ)
+    /// Finds the key, checks the signature, then everything else but the claims.
+    fn read<'k>(
+        &self,
+        keys: &'k Keys,
+        token: &str,
+        now: UnixSeconds,
+    ) -> Result<(&'k Entry, ClaimSet), VerifyErrorKind> {
+        let compact = Compact::split(token)?;
+        let header;
+        let (entry, typ) = match keys.by_header(compact.header) {
+            Some(entry) => (entry, Some(ACCESS_TOKEN_TYPE)),
+            None => {
+                header = Header::parse(compact.header)?;
+                (find_key(keys, &header)?, header.typ.as_deref())
+            }
+        };
+        let key = &entry.key.verifying;
+        if !compact.with_signature(|signature| key.verify(compact.signing_input, signature))? {
+            return Err(VerifyErrorKind::BadSignature);
+        }
+        check_state(entry, now)?;
+        if !typ.is_some_and(|typ| self.accepts_type(typ)) {
+            return Err(VerifyErrorKind::Type);
+        }
+        Ok((entry, compact.claims()?))
     }
 
-    fn check_claims(&self, claims: &Claims, now: UnixSeconds) -> Result<(), VerifyErrorKind> {
-        if claims.issuer() != Some(&self.issuer) {
+    /// Compares `typ` without case and without `application/` (RFC 7515 §4.1.9).
+    fn accepts_type(&self, typ: &str) -> bool {
+        const PREFIX: &str = "application/";
+        let bare = match typ.get(..PREFIX.len()) {
+            Some(prefix) if prefix.eq_ignore_ascii_case(PREFIX) => &typ[PREFIX.len()..],
+            _ => typ,
+        };
+        self.types
+            .iter()
+            .any(|accepted| accepted.eq_ignore_ascii_case(bare))
+    }
+
+    fn check_claims(&self, set: &ClaimSet, now: UnixSeconds) -> Result<(), VerifyErrorKind> {
+        let claims = &set.registered;
+        // Whoever sends a token that is bound to a key has to prove that they
+        // hold it, and no proof is checked here (RFC 9449 §7).
+        if claims.is_bound || set.subject().is_empty() {
+            return Err(VerifyErrorKind::Claims);
+        }
+        if claims.issuer.map(|issuer| set.text(issuer)) != Some(&self.issuer) {
             return Err(VerifyErrorKind::Issuer);
         }
-        if !claims.is_for(&self.audience) {
+        if !set
+            .texts(&claims.audience)
+            .any(|entry| entry == self.audience)
+        {
             return Err(VerifyErrorKind::Audience);
         }
-        let latest = now.plus(self.leeway);
         // Without `iat`, which RFC 9068 §2.2 demands, no lifetime could be checked.
-        let issued_at = claims.issued_at().ok_or(VerifyErrorKind::Claims)?;
-        if issued_at > latest || claims.expires_at().since(issued_at) > self.max_lifetime {
+        let (Some(expires_at), Some(issued_at)) = (claims.expires_at, claims.issued_at) else {
+            return Err(VerifyErrorKind::Claims);
+        };
+        let latest = now.plus(self.leeway);
+        let (expires_at, issued_at) = (UnixSeconds::new(expires_at), UnixSeconds::new(issued_at));
+        if issued_at > latest || expires_at.since(issued_at) > self.max_lifetime {
             return Err(VerifyErrorKind::Lifetime);
         }
         if claims
-            .not_before()
-            .is_some_and(|not_before| not_before > latest)
+            .not_before
+            .is_some_and(|not_before| UnixSeconds::new(not_before) > latest)
         {
             return Err(VerifyErrorKind::NotYetValid);
         }
-        if now >= claims.expires_at().plus(self.leeway) {
+        if now >= expires_at.plus(self.leeway) {
             return Err(VerifyErrorKind::Expired);
         }
         Ok(())
     }
+}
+
+fn find_key<'k>(keys: &'k Keys, header: &Header) -> Result<&'k Entry, VerifyErrorKind> {
+    let kid = header.kid.as_deref();
+    if kid.is_some_and(|kid| kid.len() > MAX_KID_BYTES) {
+        return Err(VerifyErrorKind::UnknownKey);
+    }
+    let Some(entry) = keys.find(kid) else {
+        // There is no key to check the signature with; the name is public.
+        return Err(match kid {
+            Some(kid) if keys.is_revoked(kid) => VerifyErrorKind::SigningKeyRevoked,
+            _ => VerifyErrorKind::UnknownKey,
+        });
+    };
+    if header.algorithm != entry.key.verifying.algorithm().as_str() {
+        return Err(VerifyErrorKind::WrongAlgorithm);
+    }
+    Ok(entry)
 }
 
 /// Collects the settings of a [`Verifier`].
@@ -122,6 +225,7 @@ impl Rules {
 #[must_use]
 pub struct VerifierBuilder {
     rules: Rules,
+    cached: Option<usize>,
 }
 
 impl VerifierBuilder {
@@ -139,15 +243,12 @@ impl VerifierBuilder {
 
     /// Replaces the accepted `typ` values; `at+jwt` (RFC 9068 §2.1) by default.
     pub fn types<T: Into<String>>(mut self, types: impl IntoIterator<Item = T>) -> Self {
-        self.rules.types = types
-            .into_iter()
-            .map(|typ| typ.into().to_ascii_lowercase())
-            .collect();
+        self.rules.types = types.into_iter().map(Into::into).collect();
         self
     }
 
-    /// Sets how far clocks may differ, in whole seconds; 5 s by default, at
-    /// most 5 min.
+    /// Sets how far clocks may differ, in whole seconds, at most 5 min. By
+    /// default 5 s, and 30 s for keys of a remote issuer.
     pub fn leeway(mut self, leeway: Duration) -> Self {
         self.rules.leeway = leeway;
         self
@@ -159,13 +260,22 @@ impl VerifierBuilder {
         self
     }
 
+    /// Remembers up to this many verified tokens, at most 10,000, each for a
+    /// minute at most. A token that is remembered skips its signature and
+    /// nothing else: time, key, session and requirements are checked again.
+    /// Tokens with a MAC are not remembered: checking it costs less.
+    pub fn cache(mut self, tokens: usize) -> Self {
+        self.cached = Some(tokens);
+        self
+    }
+
     /// Checks the settings.
     ///
     /// # Errors
     ///
     /// Every [`Problem`] found.
     pub fn build(self) -> Result<Verifier, ConfigError> {
-        let rules = self.rules;
+        let mut rules = self.rules;
         let mut problems = Vec::new();
         if rules.keys.is_empty() {
             problems.push(Problem::NoKeys);
@@ -186,6 +296,13 @@ impl VerifierBuilder {
         }
         if rules.max_lifetime.is_zero() {
             problems.push(Problem::LifetimeZero);
+        }
+        if let Some(tokens) = self.cached {
+            if (1..=MAX_CACHED).contains(&tokens) {
+                rules.cache = Some(TokenCache::new(tokens));
+            } else {
+                problems.push(Problem::CacheSize { tokens });
+            }
         }
         Problems::check(problems, || Verifier(Arc::new(rules)))
     }

@@ -10,6 +10,8 @@ pub enum RejectionCode {
     BodyTooLarge,
     /// 403: a page of another site tried to change something.
     CrossSiteRequest,
+    /// 403: the caller lacks a role.
+    InsufficientRole,
     /// 403: the caller lacks a scope (RFC 6750 §3.1).
     InsufficientScope,
     /// 401: the caller must sign in again first (RFC 9470 §3).
@@ -48,6 +50,8 @@ pub enum RejectionCode {
     SessionIdleTimeout,
     /// 401: the session was ended.
     SessionRevoked,
+    /// 401: the key that signed the token was revoked; refresh.
+    SigningKeyRevoked,
     /// 503: a service that must be asked does not answer.
     TemporarilyUnavailable,
     /// 401: the token's time is over.
@@ -77,6 +81,7 @@ impl RejectionCode {
         match self {
             Self::BodyTooLarge => "body_too_large",
             Self::CrossSiteRequest => "cross_site_request",
+            Self::InsufficientRole => "insufficient_role",
             Self::InsufficientScope => "insufficient_scope",
             Self::InsufficientUserAuthentication => "insufficient_user_authentication",
             Self::InvalidFilename => "invalid_filename",
@@ -96,6 +101,7 @@ impl RejectionCode {
             Self::SessionExpired => "session_expired",
             Self::SessionIdleTimeout => "session_idle_timeout",
             Self::SessionRevoked => "session_revoked",
+            Self::SigningKeyRevoked => "signing_key_revoked",
             Self::TemporarilyUnavailable => "temporarily_unavailable",
             Self::TokenExpired => "token_expired",
             Self::TokenInvalid => "token_invalid",

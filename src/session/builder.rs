@@ -7,9 +7,9 @@ use super::error::{ConfigError, Problem};
 use super::issuer::{Inner, TokenIssuer};
 use super::refresh_token::RefreshKeys;
 use super::store::RefreshStore;
-use crate::clock::{Clock, SystemClock};
+use crate::clock::{Clock, SystemClock, UnixSeconds};
 use crate::config::Problems;
-use crate::jwt::{KeySet, Revocations, Verifier, check_secret};
+use crate::jwt::{KeySet, Revocations, SigningKey, Verifier, check_secret};
 use crate::secret::Secret;
 
 /// How far the clocks of this service's processes may differ.
@@ -56,7 +56,8 @@ impl TokenIssuerBuilder {
         self
     }
 
-    /// Adds a secret whose tokens are still accepted.
+    /// Adds a secret whose tokens are still accepted: refresh tokens as long as
+    /// it is here, access tokens until those issued before this start are over.
     pub fn previous_secret(mut self, secret: &Secret) -> Self {
         self.previous.push(Secret::new(secret.expose().to_vec()));
         self
@@ -133,9 +134,13 @@ impl TokenIssuerBuilder {
             return Err(Problems::of(problems, Problem::SecretMissing));
         };
         let jwt = |error: crate::jwt::ConfigError| error.map(Problem::Jwt);
+        let token_lifetime = self.access + 2 * LEEWAY;
         let keys = match self.keys {
             Some(keys) => keys,
-            None => KeySet::from_secrets(secret, &self.previous).map_err(jwt)?,
+            None => {
+                let until = self.clock.unix_now().plus(token_lifetime);
+                access_keys(secret, &self.previous, until).map_err(jwt)?
+            }
         };
         let verifier = Verifier::builder(keys.clone())
             .issuer(&self.issuer)
@@ -149,7 +154,7 @@ impl TokenIssuerBuilder {
             refresh_keys: RefreshKeys::from_secrets(std::iter::once(secret).chain(&self.previous)),
             keys,
             verifier,
-            revocations: Revocations::new(self.access + 2 * LEEWAY),
+            revocations: Revocations::new(token_lifetime),
             issuer: self.issuer,
             audience: self.audience,
             access: self.access,
@@ -178,4 +183,19 @@ impl TokenIssuerBuilder {
         }
         problems
     }
+}
+
+/// Derives the keys of access tokens: nothing that a previous secret signed
+/// can be alive after `until`.
+fn access_keys(
+    secret: &Secret,
+    previous: &[Secret],
+    until: UnixSeconds,
+) -> Result<KeySet, crate::jwt::ConfigError> {
+    let mut keys = KeySet::builder().signing(SigningKey::derived(secret, b"")?);
+    for secret in previous {
+        let key = SigningKey::derived(secret, b"")?;
+        keys = keys.verifying_until(key.verifying_key().clone(), until);
+    }
+    keys.build()
 }

@@ -298,7 +298,7 @@ impl TokenIssuer {
         ];
         claims.extend(registered.map(|(name, value)| (name.to_owned(), value)));
         Ok(AccessToken {
-            text: self.0.keys.sign("at+jwt", &claims)?,
+            text: self.0.keys.sign("at+jwt", &claims, now)?,
             lifetime: expires_at.since(now),
         })
     }

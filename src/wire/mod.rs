@@ -5,6 +5,7 @@
 
 #[cfg(feature = "jwt")]
 pub(crate) mod authorization;
+pub(crate) mod claim_set;
 #[cfg(feature = "jwt")]
 pub(crate) mod cookie;
 pub(crate) mod forwarded;
@@ -12,7 +13,6 @@ pub(crate) mod forwarded;
 pub(crate) mod media_type;
 #[cfg(any(feature = "cors", feature = "csrf", feature = "session"))]
 pub(crate) mod origin;
-#[cfg(feature = "jwt")]
 pub(crate) mod strict_json;
 #[cfg(feature = "cors")]
 pub(crate) mod vary;

@@ -3,19 +3,152 @@
 //! Two parsers that pick different members of a repeated name read two
 //! different tokens; refusing repetition removes the choice.
 
+use std::borrow::Cow;
+use std::collections::HashSet;
 use std::fmt;
 
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
 /// Reads one JSON object, nested values included, and nothing after it.
-pub(crate) fn object(bytes: &[u8]) -> Option<Map<String, Value>> {
-    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+pub(crate) fn object(text: &str) -> Option<Map<String, Value>> {
+    let mut deserializer = serde_json::Deserializer::from_str(text);
     let value = StrictValue.deserialize(&mut deserializer).ok()?;
     deserializer.end().ok()?;
     match value {
         Value::Object(members) => Some(members),
         _ => None,
+    }
+}
+
+/// Hands the members of one JSON object to a visitor, and refuses anything
+/// after it. Nothing is allocated here.
+pub(crate) fn members<'a, V: Visitor<'a>>(text: &'a str, visitor: V) -> Option<V::Value> {
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let value = deserializer.deserialize_map(visitor).ok()?;
+    deserializer.end().ok()?;
+    Some(value)
+}
+
+/// The names seen in one object.
+#[derive(Default)]
+pub(crate) struct Names<'a> {
+    few: [Option<Cow<'a, str>>; FEW],
+    used: usize,
+    /// A comparison with each would be quadratic.
+    many: HashSet<Cow<'a, str>>,
+}
+
+/// Up to this many names are compared one by one, without an allocation.
+const FEW: usize = 16;
+
+impl<'a> Names<'a> {
+    /// Reads the next name; a repeated one is an error.
+    pub(crate) fn next<A: MapAccess<'a>>(
+        &mut self,
+        access: &mut A,
+    ) -> Result<Option<Cow<'a, str>>, A::Error> {
+        let Some(name) = access.next_key_seed(Text)? else {
+            return Ok(None);
+        };
+        let repeated = self.few[..self.used]
+            .iter()
+            .flatten()
+            .any(|seen| *seen == name)
+            || !self.many.is_empty() && self.many.contains(&name);
+        if repeated {
+            return Err(de::Error::custom("repeated member name"));
+        }
+        if let Some(free) = self.few.get_mut(self.used) {
+            *free = Some(name.clone());
+            self.used += 1;
+        } else {
+            self.many.insert(name.clone());
+        }
+        Ok(Some(name))
+    }
+}
+
+/// A string, borrowed unless it holds escapes.
+pub(crate) struct Text;
+
+impl<'a> DeserializeSeed<'a> for Text {
+    type Value = Cow<'a, str>;
+
+    fn deserialize<D: Deserializer<'a>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl<'a> Visitor<'a> for Text {
+    type Value = Cow<'a, str>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_borrowed_str<E>(self, value: &'a str) -> Result<Self::Value, E> {
+        Ok(Cow::Borrowed(value))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Self::Value, E> {
+        Ok(Cow::Owned(value.to_owned()))
+    }
+}
+
+/// Any value, checked for repeated names and forgotten.
+pub(crate) struct Skip;
+
+impl<'a> DeserializeSeed<'a> for Skip {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'a>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'a> Visitor<'a> for Skip {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value without repeated member names")
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_bool<E>(self, _value: bool) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_i64<E>(self, _value: i64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_u64<E>(self, _value: u64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_f64<E>(self, _value: f64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_str<E>(self, _value: &str) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'a>>(self, mut access: A) -> Result<(), A::Error> {
+        while access.next_element_seed(Self)?.is_some() {}
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'a>>(self, mut access: A) -> Result<(), A::Error> {
+        let mut names = Names::default();
+        while names.next(&mut access)?.is_some() {
+            access.next_value_seed(Self)?;
+        }
+        Ok(())
     }
 }
 

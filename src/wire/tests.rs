@@ -6,6 +6,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use proptest::prelude::*;
 
 use super::authorization::{Bearer, bearer};
+use super::claim_set::ClaimSet;
 use super::cookie::{CookieLookup, lookup, replaced};
 use super::forwarded::{addresses, node_address};
 use super::media_type::MediaType;
@@ -190,7 +191,8 @@ fn vary_gains_a_name_once_and_keeps_the_rest() {
 
 #[test]
 fn a_repeated_member_name_is_not_an_object() {
-    assert!(strict_json::object(br#"{"a":1,"b":{"c":[true,null,"x"]}}"#).is_some());
+    let skipped = |text: &str| strict_json::members(text, strict_json::Skip).is_some();
+    assert!(strict_json::object(r#"{"a":1,"b":{"c":[true,null,"x"]}}"#).is_some());
     for bad in [
         r#"{"a":1,"a":1}"#,
         r#"{"exp":1,"\u0065xp":2}"#,
@@ -200,15 +202,20 @@ fn a_repeated_member_name_is_not_an_object() {
         "1",
         r#"{"a":1e400}"#,
     ] {
-        assert!(strict_json::object(bad.as_bytes()).is_none(), "{bad}");
+        assert!(strict_json::object(bad).is_none(), "{bad}");
+        assert!(!skipped(bad), "{bad}");
     }
-    let deep = [
-        b"{\"a\":".repeat(10_000),
-        b"1".to_vec(),
-        b"}".repeat(10_000),
-    ]
-    .concat();
-    assert!(strict_json::object(&deep).is_none());
+    let deep = ["{\"a\":".repeat(10_000), "1".to_owned(), "}".repeat(10_000)].concat();
+    assert!(strict_json::object(&deep).is_none() && !skipped(&deep));
+    // Past the number of names that are compared one by one.
+    let many: Vec<_> = (0..40).map(|index| format!("\"m{index}\":0")).collect();
+    assert!(skipped(&format!("{{{}}}", many.join(","))));
+    for repeated in ["m3", "m20", "m39"] {
+        assert!(!skipped(&format!(
+            "{{{},\"{repeated}\":0}}",
+            many.join(",")
+        )));
+    }
 }
 
 proptest! {
@@ -218,7 +225,7 @@ proptest! {
         let _ = canonical(&text);
         let _ = node_address(&text);
         let _ = MediaType::parse(&text);
-        let _ = strict_json::object(text.as_bytes());
+        let _ = strict_json::object(&text);
         if let Ok(value) = HeaderValue::from_str(&text) {
             let mut headers = HeaderMap::new();
             headers.insert("authorization", value.clone());
@@ -235,5 +242,38 @@ proptest! {
         if let Some(suggestion) = canonical(&text) {
             prop_assert!(OriginParts::parse(&suggestion).is_ok());
         }
+    }
+}
+
+#[test]
+fn a_claims_set_is_read_in_place_and_escapes_are_resolved() {
+    let json = r#"{"iss":"i","sub":"us\u0065r","aud":["a","b\n"],"roles":["x"],"scope":"s t","exp":7,"more":{"n":[1]}}"#;
+    let set = ClaimSet::parse(json.to_owned()).expect("a claims set");
+    assert_eq!(set.subject(), "user");
+    assert_eq!(set.registered.issuer.map(|span| set.text(span)), Some("i"));
+    assert_eq!(
+        set.texts(&set.registered.audience).collect::<Vec<_>>(),
+        ["a", "b\n"]
+    );
+    assert_eq!(set.texts(&set.registered.roles).collect::<Vec<_>>(), ["x"]);
+    assert_eq!(set.registered.expires_at, Some(7));
+    assert_eq!(set.members()["more"]["n"][0], 1);
+    for bad in [
+        r#"{"sub":1}"#,
+        r#"{"exp":1.5}"#,
+        r#"{"exp":-1}"#,
+        r#"{"exp":"1"}"#,
+        r#"{"exp":18446744073709551616}"#,
+        r#"{"aud":["a",1]}"#,
+        r#"{"aud":{}}"#,
+        r#"{"roles":"admin"}"#,
+        r#"{"scope":["a"]}"#,
+        r#"{"jti":1}"#,
+        r#"{"nbf":null}"#,
+        r#"{"sub":"a","s\u0075b":"b"}"#,
+        "[]",
+        r#"{"sub":"a"}{}"#,
+    ] {
+        assert!(ClaimSet::parse(bad.to_owned()).is_none(), "{bad}");
     }
 }

@@ -127,7 +127,7 @@ impl Layers {
             edge,
             public,
             account,
-            fresh: jwt(issuer).max_authentication_age(FRESH).build()?,
+            fresh: jwt(issuer).require_fresh(FRESH).build()?,
             login: limit("login-address", config.limit_login_ip).build()?,
             login_account: limit("login-account", config.limit_login_account).build()?,
             image_upload: UploadLayer::multipart()
