@@ -22,7 +22,7 @@ use tower_rampart::stack::Rampart;
 
 /// Answers at once.
 #[derive(Clone, Debug)]
-struct Nothing;
+pub(crate) struct Nothing;
 
 impl Service<Request<()>> for Nothing {
     type Response = Response<http_body_util::Empty<bytes::Bytes>>;
@@ -111,7 +111,7 @@ pub(crate) fn bench(criterion: &mut Criterion) {
 }
 
 /// Runs a call that is ready at its first poll.
-fn poll_once<S: Service<Request<()>>>(service: &mut S, request: Request<()>) {
+pub(crate) fn poll_once<S: Service<Request<()>>>(service: &mut S, request: Request<()>) {
     let mut context = Context::from_waker(std::task::Waker::noop());
     assert!(service.poll_ready(&mut context).is_ready());
     let mut future = std::pin::pin!(service.call(request));

@@ -12,7 +12,7 @@ use super::error::VerifyErrorKind;
 use super::require::{Challenge, Requirements};
 use super::revocations::Revocations;
 use super::verifier::Verifier;
-use crate::clock::Clock;
+use crate::clock::{Clock, UnixSeconds};
 use crate::gate::Verdict;
 use crate::identity::Principal;
 use crate::rejection::{Rejection, RejectionCode, Reply};
@@ -53,8 +53,9 @@ impl Rules {
                 VerifyErrorKind::UnknownKey | VerifyErrorKind::KeysNotLoaded
             )
         };
-        match self.verify(token) {
-            Ok(claims) => self.admit(claims).into(),
+        let now = self.clock.unix_now();
+        match self.verify(token, now) {
+            Ok(claims) => self.admit(claims, now).into(),
             Err(kind) => match Some(kind)
                 .filter(looked_for)
                 .and_then(|_| self.verifier.look_for_key(token))
@@ -64,8 +65,11 @@ impl Rules {
                     let (rules, token) = (Arc::clone(self), token.to_owned());
                     Verdict::Wait(Box::pin(async move {
                         looking.await;
-                        let claims = rules.verify(&token).map_err(|kind| rules.refuse(kind))?;
-                        Ok(rules.admit(claims)?)
+                        let now = rules.clock.unix_now();
+                        let claims = rules
+                            .verify(&token, now)
+                            .map_err(|kind| rules.refuse(kind))?;
+                        Ok(rules.admit(claims, now)?)
                     }))
                 }
             },
@@ -101,13 +105,13 @@ impl Rules {
         Ok(found)
     }
 
-    fn verify(&self, token: &str) -> Result<Claims, VerifyErrorKind> {
-        let claims = self.verifier.verify(token, self.clock.unix_now());
+    fn verify(&self, token: &str, now: UnixSeconds) -> Result<Claims, VerifyErrorKind> {
+        let claims = self.verifier.verify(token, now);
         claims.map_err(|error| error.kind())
     }
 
     /// Decides about a token that is genuine.
-    fn admit(&self, claims: Claims) -> Result<Caller, Rejection> {
+    fn admit(&self, claims: Claims, now: UnixSeconds) -> Result<Caller, Rejection> {
         let revoked = |session| {
             self.revocations
                 .as_ref()
@@ -119,7 +123,6 @@ impl Rules {
                 .invalid_token(RejectionCode::SessionRevoked, "the session was ended"));
         }
         let principal = claims.into_principal();
-        let now = self.clock.unix_now();
         self.requirements.check(&principal, now, &self.challenge)?;
         Ok(Some(principal))
     }

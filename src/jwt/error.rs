@@ -129,6 +129,12 @@ pub enum Problem {
         /// What is wrong with it.
         reason: &'static str,
     },
+    /// The address of a JWK set cannot be trusted.
+    #[error("JWK set {url:?} is not https, nor http on this machine; write https://HOST/PATH")]
+    BadJwksUrl {
+        /// The address as given.
+        url: String,
+    },
     /// A key identifier is empty or too long.
     #[error("a key identifier has {bytes} bytes; use 1 to 128")]
     BadKeyId {
@@ -200,6 +206,15 @@ pub enum Problem {
     /// No token could ever be accepted.
     #[error("a maximum lifetime of zero accepts no token; use for instance 1 h")]
     LifetimeZero,
+    /// Keys that could not be fetched again are believed too long, or never.
+    #[error("keys that cannot be fetched again must be believed for up to 24 h, not {time:?}")]
+    MaxStale {
+        /// The time as given.
+        time: Duration,
+    },
+    /// There is no HTTP client.
+    #[error("no HTTP client could be made; the system's certificates cannot be read")]
+    NoHttpClient,
     /// There is no key.
     #[error("the key set is empty, so every token would be refused; add a key")]
     NoKeys,

@@ -50,7 +50,7 @@ use crate::secret::Secret;
 pub struct KeySet(Arc<Shared>);
 
 struct Shared {
-    keys: ArcSwap<Keys>,
+    keys: Arc<ArcSwap<Keys>>,
     /// Where further keys come from.
     source: Option<Arc<dyn FindKeys>>,
 }
@@ -106,13 +106,22 @@ impl KeySet {
         builder.build()
     }
 
-    /// Starts a set whose keys come from elsewhere; there are none yet.
+    /// Starts a set whose keys come from elsewhere.
     #[cfg(feature = "jwks-client")]
-    pub(super) fn from_source(source: Arc<dyn FindKeys>) -> Self {
+    pub(super) fn from_source(keys: Arc<ArcSwap<Keys>>, source: Arc<dyn FindKeys>) -> Self {
         Self(Arc::new(Shared {
-            keys: ArcSwap::default(),
+            keys,
             source: Some(source),
         }))
+    }
+
+    /// Returns the keys, to be believed until a time.
+    #[cfg(feature = "jwks-client")]
+    pub(super) fn until(&self, until: UnixSeconds) -> Keys {
+        Keys {
+            usable_until: Some(until),
+            ..Keys::clone(&self.load())
+        }
     }
 
     /// Takes over the keys of another set; for tokens that are being verified
@@ -363,7 +372,7 @@ impl KeySetBuilder {
             entries: Vec::new(),
             revoked: self.revoked,
             token_lifetime: self.token_lifetime,
-            loaded: true,
+            usable_until: Some(UnixSeconds::new(u64::MAX)),
         };
         for (key, signing, mut times) in self.keys {
             times.compromised |= keys.revoked.remove(key.kid());
@@ -374,7 +383,7 @@ impl KeySetBuilder {
         }
         keys.settle();
         Ok(KeySet(Arc::new(Shared {
-            keys: ArcSwap::from_pointee(keys),
+            keys: Arc::new(ArcSwap::from_pointee(keys)),
             source: None,
         })))
     }

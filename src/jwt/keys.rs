@@ -34,8 +34,8 @@ pub(super) struct Keys {
     /// Identifiers of compromised keys that are not at hand.
     pub(super) revoked: HashSet<String>,
     pub(super) token_lifetime: Option<Duration>,
-    /// Whether there ever were keys; remote ones have to be fetched first.
-    pub(super) loaded: bool,
+    /// Until when the keys are believed; remote ones have to be fetched first.
+    pub(super) usable_until: Option<UnixSeconds>,
 }
 
 #[derive(Clone, Debug)]
@@ -70,6 +70,11 @@ pub(super) fn header(key: &VerifyingKey, typ: &str) -> String {
 }
 
 impl Keys {
+    /// Tells whether a token can be judged by these keys.
+    pub(super) fn is_usable(&self, now: UnixSeconds) -> bool {
+        self.usable_until.is_some_and(|until| now <= until)
+    }
+
     /// Returns the key that signed a token with this header here.
     pub(super) fn by_header(&self, header: &str) -> Option<&Entry> {
         self.entries.iter().find(|entry| entry.key.header == header)

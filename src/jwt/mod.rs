@@ -66,6 +66,8 @@ mod keys;
 mod layer;
 mod pem;
 mod public;
+#[cfg(feature = "jwks-client")]
+mod remote;
 mod require;
 mod revocations;
 #[cfg(feature = "test-util")]
@@ -82,6 +84,10 @@ pub use key::{SigningKey, VerifyingKey};
 pub use key_set::{KeySet, KeySetBuilder};
 pub use key_state::KeyState;
 pub use layer::JwtLayer;
+#[cfg(feature = "jwks-client")]
+pub use remote::{
+    FetchError, FetchJwks, Fetched, Following, HttpFetch, RemoteKeys, RemoteKeysBuilder,
+};
 pub use require::{RequireLayer, RequireLayerBuilder};
 pub use revocations::Revocations;
 pub use verifier::{Verifier, VerifierBuilder};

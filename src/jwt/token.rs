@@ -9,7 +9,7 @@ use serde::de::{self, MapAccess, Visitor};
 
 use super::error::VerifyErrorKind;
 use crate::wire::claim_set::ClaimSet;
-use crate::wire::strict_json::{self, Names, Skip, Text};
+use crate::wire::strict_json::{self, Names, Numbers, Skip, Text};
 
 /// The longest token that is looked at, in bytes.
 pub(super) const MAX_TOKEN_BYTES: usize = 8 * 1024;
@@ -110,19 +110,20 @@ impl<'a> Visitor<'a> for HeaderMembers {
 
     fn visit_map<A: MapAccess<'a>>(self, mut access: A) -> Result<RawHeader<'a>, A::Error> {
         let mut header = RawHeader::default();
-        let mut names = Names::default();
+        let (mut known, mut others) = (Numbers::default(), Names::default());
         let mut count = 0_u32;
-        while let Some(name) = names.next(&mut access)? {
+        while let Some(name) = access.next_key_seed(Text)? {
             count += 1;
             if count > MAX_HEADER_MEMBERS {
                 return Err(de::Error::custom("too many members"));
             }
             match &*name {
-                "alg" => header.algorithm = Some(access.next_value_seed(Text)?),
-                "kid" => header.kid = Some(access.next_value_seed(Text)?),
-                "typ" => header.typ = Some(access.next_value_seed(Text)?),
-                name => {
-                    header.critical |= matches!(name, "crit" | "b64");
+                "alg" => header.algorithm = known.once(0, Some(access.next_value_seed(Text)?))?,
+                "kid" => header.kid = known.once(1, Some(access.next_value_seed(Text)?))?,
+                "typ" => header.typ = known.once(2, Some(access.next_value_seed(Text)?))?,
+                other => {
+                    header.critical |= matches!(other, "crit" | "b64");
+                    others.once(name)?;
                     access.next_value_seed(Skip)?;
                 }
             }

@@ -80,7 +80,7 @@ impl Verifier {
     fn check(&self, token: &str, now: UnixSeconds) -> Result<Arc<ClaimSet>, VerifyErrorKind> {
         let rules = &*self.0;
         let keys = rules.keys.load();
-        if !keys.loaded {
+        if !keys.is_usable(now) {
             return Err(VerifyErrorKind::KeysNotLoaded);
         }
         let Some(cache) = &rules.cache else {

@@ -13,7 +13,7 @@ use std::sync::OnceLock;
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
-use super::strict_json::{self, Names, Skip, Text};
+use super::strict_json::{self, Names, Numbers, Skip, Text};
 
 /// The claims of a token. Times are seconds since 1970.
 pub(crate) struct ClaimSet {
@@ -45,9 +45,21 @@ pub(crate) struct Registered {
 /// A place of a text in a claims set.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Span {
-    start: usize,
-    end: usize,
+    start: u32,
+    end: u32,
     unescaped: bool,
+}
+
+impl Span {
+    /// Texts of over 4 GiB have no place, and read as empty.
+    fn new(start: usize, len: usize, unescaped: bool) -> Self {
+        let place = |index: usize| u32::try_from(index).unwrap_or(u32::MAX);
+        Self {
+            start: place(start),
+            end: place(start.saturating_add(len)),
+            unescaped,
+        }
+    }
 }
 
 /// One text or several.
@@ -98,7 +110,9 @@ impl ClaimSet {
         } else {
             &self.json
         };
-        &whole[span.start..span.end]
+        whole
+            .get(span.start as usize..span.end as usize)
+            .unwrap_or_default()
     }
 
     pub(crate) fn subject(&self) -> &str {
@@ -131,11 +145,7 @@ impl ClaimSet {
 fn push(unescaped: &mut String, text: &str) -> Span {
     let start = unescaped.len();
     unescaped.push_str(text);
-    Span {
-        start,
-        end: unescaped.len(),
-        unescaped: true,
-    }
+    Span::new(start, text.len(), true)
 }
 
 /// Reads the members of a claims set.
@@ -149,11 +159,9 @@ impl<'j> Reader<'j, '_> {
     fn place(&mut self, text: &str) -> Span {
         let start = (text.as_ptr() as usize).checked_sub(self.json.as_ptr() as usize);
         match start {
-            Some(start) if self.json.get(start..start + text.len()) == Some(text) => Span {
-                start,
-                end: start + text.len(),
-                unescaped: false,
-            },
+            Some(start) if self.json.get(start..start + text.len()) == Some(text) => {
+                Span::new(start, text.len(), false)
+            }
             _ => push(self.unescaped, text),
         }
     }
@@ -173,23 +181,33 @@ impl<'j> Visitor<'j> for Reader<'j, '_> {
 
     fn visit_map<A: MapAccess<'j>>(mut self, mut access: A) -> Result<Registered, A::Error> {
         let mut claims = Registered::default();
-        let mut names = Names::default();
-        while let Some(name) = names.next(&mut access)? {
+        // Names that are not registered can repeat only each other.
+        let (mut registered, mut others) = (Numbers::default(), Names::default());
+        while let Some(name) = access.next_key_seed(Text)? {
             match &*name {
-                "iss" => claims.issuer = self.text(&mut access)?,
-                "sub" => claims.subject = self.text(&mut access)?,
-                "sid" => claims.session = self.text(&mut access)?,
-                "scope" => claims.scope = self.text(&mut access)?,
-                "acr" => claims.context_class = self.text(&mut access)?,
-                "jti" => drop(access.next_value_seed(Text)?),
-                "aud" => claims.audience = access.next_value_seed(OneOrMany(&mut self))?,
-                "roles" => claims.roles = access.next_value_seed(Many(&mut self))?,
-                "exp" => claims.expires_at = Some(access.next_value()?),
-                "nbf" => claims.not_before = Some(access.next_value()?),
-                "iat" => claims.issued_at = Some(access.next_value()?),
-                "auth_time" => claims.authenticated_at = Some(access.next_value()?),
-                name => {
-                    claims.is_bound |= name == "cnf";
+                "iss" => claims.issuer = registered.once(0, self.text(&mut access)?)?,
+                "sub" => claims.subject = registered.once(1, self.text(&mut access)?)?,
+                "sid" => claims.session = registered.once(2, self.text(&mut access)?)?,
+                "scope" => claims.scope = registered.once(3, self.text(&mut access)?)?,
+                "acr" => claims.context_class = registered.once(4, self.text(&mut access)?)?,
+                "jti" => drop(registered.once(5, access.next_value_seed(Text)?)?),
+                "aud" => {
+                    let audience = access.next_value_seed(OneOrMany(&mut self))?;
+                    claims.audience = registered.once(6, audience)?;
+                }
+                "roles" => {
+                    let roles = access.next_value_seed(Many(&mut self))?;
+                    claims.roles = registered.once(7, roles)?;
+                }
+                "exp" => claims.expires_at = registered.once(8, Some(access.next_value()?))?,
+                "nbf" => claims.not_before = registered.once(9, Some(access.next_value()?))?,
+                "iat" => claims.issued_at = registered.once(10, Some(access.next_value()?))?,
+                "auth_time" => {
+                    claims.authenticated_at = registered.once(11, Some(access.next_value()?))?;
+                }
+                other => {
+                    claims.is_bound |= other == "cnf";
+                    others.once(name)?;
                     access.next_value_seed(Skip)?;
                 }
             }

@@ -36,37 +36,47 @@ pub(crate) struct Names<'a> {
     few: [Option<Cow<'a, str>>; FEW],
     used: usize,
     /// A comparison with each would be quadratic.
-    many: HashSet<Cow<'a, str>>,
+    many: Option<HashSet<Cow<'a, str>>>,
 }
 
 /// Up to this many names are compared one by one, without an allocation.
 const FEW: usize = 16;
 
 impl<'a> Names<'a> {
-    /// Reads the next name; a repeated one is an error.
-    pub(crate) fn next<A: MapAccess<'a>>(
-        &mut self,
-        access: &mut A,
-    ) -> Result<Option<Cow<'a, str>>, A::Error> {
-        let Some(name) = access.next_key_seed(Text)? else {
-            return Ok(None);
-        };
-        let repeated = self.few[..self.used]
-            .iter()
-            .flatten()
-            .any(|seen| *seen == name)
-            || !self.many.is_empty() && self.many.contains(&name);
-        if repeated {
-            return Err(de::Error::custom("repeated member name"));
+    /// Notes a name; a repeated one is an error.
+    pub(crate) fn once<E: de::Error>(&mut self, name: Cow<'a, str>) -> Result<(), E> {
+        let seen = &self.few[..self.used];
+        if seen.iter().flatten().any(|seen| *seen == name) {
+            return Err(repeated());
         }
         if let Some(free) = self.few.get_mut(self.used) {
-            *free = Some(name.clone());
+            *free = Some(name);
             self.used += 1;
-        } else {
-            self.many.insert(name.clone());
+        } else if !self.many.get_or_insert_default().insert(name) {
+            return Err(repeated());
         }
-        Ok(Some(name))
+        Ok(())
     }
+}
+
+/// The names seen in one object, of those that have a number.
+#[derive(Default)]
+pub(crate) struct Numbers(u32);
+
+impl Numbers {
+    /// Passes a value on; a repeated number is an error.
+    pub(crate) fn once<T, E: de::Error>(&mut self, number: u32, value: T) -> Result<T, E> {
+        let bit = 1 << number;
+        if self.0 & bit != 0 {
+            return Err(repeated());
+        }
+        self.0 |= bit;
+        Ok(value)
+    }
+}
+
+fn repeated<E: de::Error>() -> E {
+    E::custom("repeated member name")
 }
 
 /// A string, borrowed unless it holds escapes.
@@ -145,7 +155,8 @@ impl<'a> Visitor<'a> for Skip {
 
     fn visit_map<A: MapAccess<'a>>(self, mut access: A) -> Result<(), A::Error> {
         let mut names = Names::default();
-        while names.next(&mut access)?.is_some() {
+        while let Some(name) = access.next_key_seed(Text)? {
+            names.once(name)?;
             access.next_value_seed(Self)?;
         }
         Ok(())
@@ -206,7 +217,7 @@ impl<'de> Visitor<'de> for StrictValue {
         while let Some(name) = access.next_key::<String>()? {
             let value = access.next_value_seed(Self)?;
             if members.insert(name, value).is_some() {
-                return Err(de::Error::custom("repeated member name"));
+                return Err(repeated());
             }
         }
         Ok(Value::Object(members))

@@ -16,8 +16,10 @@ use tower_rampart::secret::Secret;
 
 use crate::support::{Answer, Hello, call, request};
 
+mod allocations;
 mod attacks;
 mod keys;
+mod remote;
 mod vectors;
 
 /// base64url without padding (RFC 4648 §5), written out so that the tests do

@@ -1,0 +1,370 @@
+//! Keys of another issuer, fetched from its JWK set (RFC 7517 §5).
+//!
+//! Readers never wait for the network: they take the keys that are there. The
+//! set is fetched again before it is stale, and at most once in 30 s because a
+//! token names a key that nobody knows. Only that token waits, for a second.
+//!
+//! # What it does not stop
+//!
+//! An issuer that publishes a thief's key. Whoever controls the address, or
+//! its TLS certificate, decides whom you believe.
+
+mod fetch;
+mod lookup;
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use http::{StatusCode, Uri, header};
+use thiserror::Error;
+use tokio::task::JoinHandle;
+use tokio::time::{sleep, timeout};
+
+use super::error::{ConfigError, Problem};
+use super::jwk_set::JwkSet;
+use super::key_set::{KeySet, KeySetBuilder};
+use super::keys::{FindKeys, Keys, Looking};
+use crate::clock::{Clock, SystemClock};
+use crate::config::Problems;
+use crate::secret::random_bytes;
+
+use lookup::{Lookups, Next};
+
+pub use fetch::{FetchJwks, Fetched, HttpFetch};
+
+/// The longest time that one fetch may take.
+const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The longest time that a request waits for a key that it names.
+const WAIT_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// The largest set that is read, in bytes.
+pub(super) const MAX_BYTES: usize = 256 * 1024;
+
+/// The limits of how long a set is fresh, and what holds if it does not say.
+const FRESH: std::ops::RangeInclusive<u64> = 60..=24 * 60 * 60;
+const FRESH_BY_DEFAULT: u64 = 10 * 60;
+
+/// How soon a fetch that failed is tried again in the background.
+const RETRY: Duration = Duration::from_secs(30);
+
+/// The keys of another issuer. Clones share them.
+///
+/// # Examples
+///
+/// ```no_run
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use tower_rampart::jwt::{JwtLayer, RemoteKeys, Verifier};
+///
+/// let remote = RemoteKeys::builder("https://issuer.example/.well-known/jwks.json").build()?;
+/// // Refuses to start without keys; leave it out to start anyway and answer 503.
+/// remote.refresh().await?;
+/// let following = remote.follow();
+///
+/// let verifier = Verifier::builder(remote.keys()).issuer("https://issuer.example").audience("api").build()?;
+/// let layer = JwtLayer::builder(verifier).build()?;
+/// # drop((following, layer));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct RemoteKeys(Arc<Source>);
+
+/// Where the keys come from, and what is known about it.
+struct Source {
+    url: Uri,
+    fetch: Arc<dyn FetchJwks>,
+    legacy_rsa: bool,
+    max_stale: Duration,
+    keys: Arc<ArcSwap<Keys>>,
+    lookups: Mutex<Lookups>,
+    /// Counts the fetches that ended, well or badly.
+    fetched: tokio::sync::watch::Sender<u64>,
+    clock: Arc<dyn Clock>,
+}
+
+impl RemoteKeys {
+    /// Starts with the address of a JWK set: https, or http on this machine.
+    pub fn builder(url: impl Into<String>) -> RemoteKeysBuilder {
+        RemoteKeysBuilder {
+            url: url.into(),
+            fetch: None,
+            legacy_rsa: false,
+            max_stale: Duration::from_secs(24 * 60 * 60),
+            clock: Arc::new(SystemClock),
+        }
+    }
+
+    /// Returns the set of keys for a [`Verifier`](super::Verifier).
+    #[must_use]
+    pub fn keys(&self) -> KeySet {
+        let source: Arc<dyn FindKeys> = Arc::new(Finder(Arc::clone(&self.0)));
+        KeySet::from_source(Arc::clone(&self.0.keys), source)
+    }
+
+    /// Fetches the set now, and returns for how long it is fresh.
+    ///
+    /// # Errors
+    ///
+    /// [`FetchError`]; the keys that were there stay.
+    pub async fn refresh(&self) -> Result<Duration, FetchError> {
+        self.0.refresh().await
+    }
+
+    /// Fetches the set in the background, each time before it is stale, until
+    /// what this returns is dropped.
+    ///
+    /// # Panics
+    ///
+    /// Outside a Tokio runtime.
+    #[must_use]
+    pub fn follow(&self) -> Following {
+        let source = Arc::clone(&self.0);
+        Following(tokio::spawn(async move {
+            loop {
+                let wait = match source.refresh().await {
+                    Ok(fresh) => ahead(fresh),
+                    Err(_) => RETRY,
+                };
+                sleep(wait).await;
+            }
+        }))
+    }
+}
+
+/// Four fifths of the time, give or take a tenth: many processes that started
+/// together do not ask together for ever.
+fn ahead(fresh: Duration) -> Duration {
+    let [random] = random_bytes::<1>();
+    fresh.mul_f64(0.72 + 0.16 * f64::from(random) / 255.0)
+}
+
+/// Fetches in the background for as long as it lives.
+#[derive(Debug)]
+pub struct Following(JoinHandle<()>);
+
+impl Drop for Following {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl Source {
+    fn lookups(&self) -> std::sync::MutexGuard<'_, Lookups> {
+        self.lookups.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Fetches, takes over what can be used, and wakes who waits for it.
+    async fn refresh(&self) -> Result<Duration, FetchError> {
+        let outcome = self.load().await;
+        if let Err(error) = &outcome {
+            crate::trace::degraded("jwks", error);
+        }
+        self.lookups().ended();
+        self.fetched.send_modify(|count| *count += 1);
+        outcome
+    }
+
+    async fn load(&self) -> Result<Duration, FetchError> {
+        let failed = |source| FetchError::Failed { source };
+        let fetched = timeout(FETCH_TIMEOUT, self.fetch.get(&self.url)).await;
+        let answer = fetched.map_err(|_| FetchError::TimedOut)?.map_err(failed)?;
+        if answer.status() != StatusCode::OK {
+            return Err(FetchError::Status(answer.status()));
+        }
+        if answer.body().len() > MAX_BYTES {
+            return Err(FetchError::TooLarge);
+        }
+        let text = std::str::from_utf8(answer.body()).map_err(|error| failed(error.into()))?;
+        let set = if self.legacy_rsa {
+            JwkSet::parse_with_legacy_rsa(text)
+        } else {
+            JwkSet::parse(text)
+        };
+        let set = set.map_err(|error| failed(error.into()))?;
+        for skipped in set.skipped() {
+            crate::trace::degraded("jwks-key", skipped.problem());
+        }
+        let keys = set.keys().iter().cloned();
+        let keys = keys.fold(KeySet::builder(), KeySetBuilder::verifying);
+        let keys = keys.build().map_err(|error| failed(error.into()))?;
+        let until = self.clock.unix_now().plus(self.max_stale);
+        self.keys.store(Arc::new(keys.until(until)));
+        Ok(fresh(answer.headers().get(header::CACHE_CONTROL)))
+    }
+}
+
+/// Reads `max-age` (RFC 9111 §5.2.2.1).
+fn fresh(cache_control: Option<&http::HeaderValue>) -> Duration {
+    let directives = cache_control.and_then(|value| value.to_str().ok());
+    let max_age = directives
+        .into_iter()
+        .flat_map(|text| text.split(','))
+        .find_map(|directive| directive.trim().strip_prefix("max-age=")?.parse().ok());
+    Duration::from_secs(
+        max_age
+            .unwrap_or(FRESH_BY_DEFAULT)
+            .clamp(*FRESH.start(), *FRESH.end()),
+    )
+}
+
+/// Looks for keys on behalf of a [`KeySet`].
+#[derive(Debug)]
+struct Finder(Arc<Source>);
+
+impl FindKeys for Finder {
+    fn find(&self, kid: &str) -> Option<Looking> {
+        let source = &self.0;
+        let runtime = tokio::runtime::Handle::try_current().ok()?;
+        let now = source.clock.unix_now();
+        let loaded = source.keys.load().is_usable(now);
+        let mut done = source.fetched.subscribe();
+        match source.lookups().next(kid, loaded, now) {
+            Next::GiveUp => return None,
+            Next::Wait => {}
+            Next::Fetch => {
+                // In a task of its own: the client may go away, others wait too.
+                let source = Arc::clone(source);
+                drop(runtime.spawn(async move { source.refresh().await }));
+            }
+        }
+        let (source, kid) = (Arc::clone(source), kid.to_owned());
+        Some(Box::pin(async move {
+            let answered = timeout(WAIT_TIMEOUT, done.changed()).await.is_ok();
+            let now = source.clock.unix_now();
+            let keys = source.keys.load();
+            if answered && keys.is_usable(now) && keys.find(Some(&kid)).is_none() {
+                source.lookups().note_unknown(kid, now);
+            }
+        }))
+    }
+}
+
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Source")
+            .field("url", &self.url)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A JWK set could not be had.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum FetchError {
+    /// The request failed, or what came is no JWK set with a usable key.
+    #[error("the JWK set could not be fetched")]
+    Failed {
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The answer was not 200.
+    #[error("the JWK set was answered with {0}")]
+    Status(StatusCode),
+    /// The answer took over 5 s.
+    #[error("the JWK set did not come within 5 s")]
+    TimedOut,
+    /// The answer has over 256 KiB.
+    #[error("the JWK set has over 256 KiB")]
+    TooLarge,
+}
+
+/// Collects the settings of [`RemoteKeys`].
+#[derive(Debug)]
+#[must_use]
+pub struct RemoteKeysBuilder {
+    url: String,
+    fetch: Option<Arc<dyn FetchJwks>>,
+    legacy_rsa: bool,
+    max_stale: Duration,
+    clock: Arc<dyn Clock>,
+}
+
+impl RemoteKeysBuilder {
+    /// Replaces the HTTP client.
+    pub fn fetch(mut self, fetch: impl FetchJwks) -> Self {
+        self.fetch = Some(Arc::new(fetch));
+        self
+    }
+
+    /// Accepts RSA keys too.
+    ///
+    /// # Security
+    ///
+    /// As [`VerifyingKey::legacy_rsa_pem`](super::VerifyingKey::legacy_rsa_pem).
+    pub fn legacy_rsa(mut self) -> Self {
+        self.legacy_rsa = true;
+        self
+    }
+
+    /// Sets how long keys are believed that could not be fetched again, at most
+    /// 24 h, which is the default. Then requests are answered 503.
+    pub fn max_stale(mut self, time: Duration) -> Self {
+        self.max_stale = time;
+        self
+    }
+
+    /// Replaces the clock.
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// Checks the settings.
+    ///
+    /// # Errors
+    ///
+    /// Every [`Problem`] found.
+    pub fn build(self) -> Result<RemoteKeys, ConfigError> {
+        let mut problems = Vec::new();
+        let url = self.url.parse::<Uri>().ok().filter(may_be_asked);
+        if url.is_none() {
+            problems.push(Problem::BadJwksUrl {
+                url: self.url.clone(),
+            });
+        }
+        if self.max_stale > Duration::from_secs(24 * 60 * 60) || self.max_stale.is_zero() {
+            problems.push(Problem::MaxStale {
+                time: self.max_stale,
+            });
+        }
+        let fetch = match self.fetch {
+            Some(fetch) => Some(fetch),
+            None => HttpFetch::new()
+                .map(|fetch| Arc::new(fetch) as Arc<dyn FetchJwks>)
+                .map_err(|_| problems.push(Problem::NoHttpClient))
+                .ok(),
+        };
+        let (Some(url), Some(fetch), true) = (url, fetch, problems.is_empty()) else {
+            return Err(Problems::of(problems, Problem::NoHttpClient));
+        };
+        Ok(RemoteKeys(Arc::new(Source {
+            url,
+            fetch,
+            legacy_rsa: self.legacy_rsa,
+            max_stale: self.max_stale,
+            keys: Arc::default(),
+            lookups: Mutex::default(),
+            fetched: tokio::sync::watch::Sender::new(0),
+            clock: self.clock,
+        })))
+    }
+}
+
+/// Keys that anybody on the way could replace are no keys.
+fn may_be_asked(url: &Uri) -> bool {
+    let host = url.host().unwrap_or_default();
+    let name = host.trim_start_matches('[').trim_end_matches(']');
+    let loopback = name == "localhost"
+        || name
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|address| address.is_loopback());
+    match url.scheme_str() {
+        Some("https") => !host.is_empty(),
+        Some("http") => loopback,
+        _ => false,
+    }
+}
