@@ -124,8 +124,8 @@ impl KeySet {
         }
     }
 
-    /// Takes over the keys of another set; for tokens that are being verified
-    /// at this moment, nothing changes.
+    /// Takes over the keys of another set, and what is revoked there; for
+    /// tokens that are being verified at this moment, nothing changes.
     pub fn replace(&self, with: &Self) {
         self.0.keys.store(with.0.keys.load_full());
     }
@@ -239,6 +239,15 @@ impl KeySet {
                 (key.kid().to_owned(), key.algorithm(), times.state(now))
             })
             .collect()
+    }
+
+    /// Returns the identifiers that must not be believed any more.
+    #[cfg(feature = "session")]
+    pub(crate) fn compromised(&self) -> Vec<String> {
+        let keys = self.load();
+        let entries = keys.entries.iter().filter(|entry| entry.times.compromised);
+        let at_hand = entries.map(|entry| entry.key.verifying.kid().to_owned());
+        at_hand.chain(keys.revoked.iter().cloned()).collect()
     }
 
     /// Returns the public keys that others may verify with.

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
+
 use super::error::{ConfigError, Problem};
 use super::issuer::{Inner, TokenIssuer};
 use super::refresh_token::RefreshKeys;
@@ -135,6 +137,7 @@ impl TokenIssuerBuilder {
         };
         let jwt = |error: crate::jwt::ConfigError| error.map(Problem::Jwt);
         let token_lifetime = self.access + 2 * LEEWAY;
+        let derived = self.keys.is_none();
         let keys = match self.keys {
             Some(keys) => keys,
             None => {
@@ -151,8 +154,11 @@ impl TokenIssuerBuilder {
             .map_err(jwt)?;
         Ok(TokenIssuer::from_inner(Inner {
             store: self.store,
-            refresh_keys: RefreshKeys::from_secrets(std::iter::once(secret).chain(&self.previous)),
+            refresh_keys: ArcSwap::from_pointee(RefreshKeys::from_secrets(
+                std::iter::once(secret).chain(&self.previous),
+            )),
             keys,
+            derived,
             verifier,
             revocations: Revocations::new(token_lifetime),
             issuer: self.issuer,
@@ -187,7 +193,7 @@ impl TokenIssuerBuilder {
 
 /// Derives the keys of access tokens: nothing that a previous secret signed
 /// can be alive after `until`.
-fn access_keys(
+pub(super) fn access_keys(
     secret: &Secret,
     previous: &[Secret],
     until: UnixSeconds,

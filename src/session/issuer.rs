@@ -3,17 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use serde_json::{Map, Value};
 
-use super::builder::TokenIssuerBuilder;
-use super::error::{IssueError, RefreshError, RefreshErrorKind};
+use super::builder::{TokenIssuerBuilder, access_keys};
+use super::error::{ConfigError, IssueError, Problem, RefreshError, RefreshErrorKind};
 use super::refresh_token::{RefreshKeys, RefreshToken};
 use super::rotation::{MAX_REPLAYS, Presentation, classify};
 use super::store::{EndReason, EndSessions, RefreshStore, Rotation, SessionRecord, StoreError};
 use super::tokens::{AccessToken, IssuedTokens, NewSession};
 use crate::clock::{Clock, UnixSeconds};
 use crate::jwt::{KeySet, Revocations, Verifier};
-use crate::secret::{random_bytes, random_id};
+use crate::secret::{Secret, random_bytes, random_id};
 
 /// Issues access and refresh tokens. Clones share everything.
 ///
@@ -24,8 +25,10 @@ pub struct TokenIssuer(Arc<Inner>);
 #[derive(Debug)]
 pub(super) struct Inner {
     pub(super) store: Arc<dyn RefreshStore>,
-    pub(super) refresh_keys: RefreshKeys,
+    pub(super) refresh_keys: ArcSwap<RefreshKeys>,
     pub(super) keys: KeySet,
+    /// Whether the keys come from the secret, and change with it.
+    pub(super) derived: bool,
     pub(super) verifier: Verifier,
     pub(super) revocations: Revocations,
     pub(super) issuer: String,
@@ -51,6 +54,42 @@ impl TokenIssuer {
     #[must_use]
     pub fn verifier(&self) -> Verifier {
         self.0.verifier.clone()
+    }
+
+    /// Returns the keys of access tokens. A change of them is a change here.
+    #[must_use]
+    pub fn keys(&self) -> KeySet {
+        self.0.keys.clone()
+    }
+
+    /// Takes over other secrets while requests run. The first one makes new
+    /// tokens. Refresh tokens of the others are accepted as long as they are
+    /// here; keys of access tokens that are derived change too, and those of
+    /// the others verify until the last token they can have signed is over.
+    ///
+    /// # Errors
+    ///
+    /// A problem for each secret that is too weak, or that occurs twice; then
+    /// nothing changes.
+    pub fn replace_secrets(
+        &self,
+        current: &Secret,
+        previous: &[Secret],
+    ) -> Result<(), ConfigError> {
+        let jwt = |error: crate::jwt::ConfigError| error.map(Problem::Jwt);
+        let until = self.now().plus(self.0.revocations.keep());
+        let keys = access_keys(current, previous, until).map_err(jwt)?;
+        let secrets = std::iter::once(current).chain(previous);
+        let refresh_keys = RefreshKeys::from_secrets(secrets);
+        if self.0.derived {
+            // What was revoked stays revoked, whichever secret it came from.
+            for kid in self.0.keys.compromised() {
+                keys.revoke(&kid);
+            }
+            self.0.keys.replace(&keys);
+        }
+        self.0.refresh_keys.store(Arc::new(refresh_keys));
+        Ok(())
     }
 
     /// Returns the sessions whose access tokens are refused before they expire.
@@ -103,6 +142,7 @@ impl TokenIssuer {
         let token = self
             .0
             .refresh_keys
+            .load()
             .decode(refresh_token)
             .ok_or_else(invalid)?;
         let now = self.now();
@@ -199,7 +239,7 @@ impl TokenIssuer {
         refresh_token: &str,
         reason: EndReason,
     ) -> Result<(), StoreError> {
-        if let Some(token) = self.0.refresh_keys.decode(refresh_token) {
+        if let Some(token) = self.0.refresh_keys.load().decode(refresh_token) {
             self.end_where(EndSessions::Refresh(&token.id()), reason, self.now())
                 .await?;
         }
@@ -271,6 +311,7 @@ impl TokenIssuer {
             refresh: self
                 .0
                 .refresh_keys
+                .load()
                 .encode(&token.at_generation(record.generation)),
             refresh_lifetime: record.idle_until.since(now),
             record,

@@ -5,11 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::body::Body;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::response::Response;
 use axum::routing::{delete, get, post, put};
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::timeout::TimeoutLayer;
+use tower_rampart::clock::{Clock as _, SystemClock};
 use tower_rampart::password::{LoginHasher, PasswordPolicy};
 use tower_rampart::rate_limit::RateLimiter;
 use tower_rampart::session::{SessionCookies, TokenIssuer};
@@ -101,6 +104,7 @@ pub(crate) fn router(app: App, layers: &Layers) -> Router {
         .merge(account)
         .merge(health::routes())
         .merge(page::routes())
+        .route("/.well-known/jwks.json", get(published_keys))
         .route("/.well-known/upload-policy", get(images::policy))
         .fallback(async || ApiError::not_found())
         .with_state(app)
@@ -109,4 +113,12 @@ pub(crate) fn router(app: App, layers: &Layers) -> Router {
         }))
         .layer(axum::middleware::from_fn(respond::render))
         .layer(layers.edge.clone())
+}
+
+/// `GET /.well-known/jwks.json`: the public keys, for those who verify our
+/// tokens; none while a secret makes them.
+async fn published_keys(State(app): State<App>, headers: HeaderMap) -> Response {
+    let now = SystemClock.unix_now();
+    let answer = app.issuer.keys().jwks_response(&headers, now);
+    answer.map(Body::from)
 }

@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::config::Config;
+use crate::key_commands::{self, KeysCommand};
 use crate::layers::Layers;
 use crate::serve;
 use crate::settings::{Flags, Settings};
@@ -55,6 +56,11 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Lists, rotates and revokes the keys of access tokens.
+    Keys {
+        #[command(subcommand)]
+        command: KeysCommand,
+    },
     /// Prints the layers in their order, and why each stands where it does.
     Explain {
         /// Prints JSON.
@@ -85,6 +91,9 @@ pub(crate) fn run() -> ExitCode {
             out,
         } => gen_secret(bytes, format, &name, out.as_deref()),
         Command::Check { json } => check(flags, json),
+        Command::Keys { command } => {
+            with_config(flags, |config| key_commands::run(&config, command))
+        }
         Command::Explain { json } => with_config(flags, |config| explain(&config, json)),
     }
 }

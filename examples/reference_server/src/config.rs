@@ -2,11 +2,12 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tower_rampart::cors::OriginPolicy;
 use tower_rampart::identity::{ClientAddrResolver, ForwardingHeader};
-use tower_rampart::jwt::Problem as Weak;
+use tower_rampart::jwt::{Problem as Weak, SigningKey};
 use tower_rampart::password::PasswordPolicy;
 use tower_rampart::rate_limit::Quota;
 use tower_rampart::secret::Secret;
@@ -23,9 +24,15 @@ pub(crate) struct Config {
     pub(crate) admin_listen: SocketAddr,
     pub(crate) public_url: String,
     pub(crate) data_dir: PathBuf,
+    /// What all this was read from; files that it names may change.
+    pub(crate) settings: Settings,
     /// `None` in development: made at the first start.
-    pub(crate) secret: Option<Secret>,
-    pub(crate) previous_secrets: Vec<Secret>,
+    pub(crate) secret: Option<Arc<Secret>>,
+    pub(crate) previous_secrets: Vec<Arc<Secret>>,
+    /// Identifiers of keys, or secrets, that must not be believed any more.
+    pub(crate) revoked_keys: Vec<String>,
+    /// An asymmetric key that signs instead of one made of the secret.
+    pub(crate) signing_key: Option<SigningKey>,
     pub(crate) database: PathBuf,
     pub(crate) objects: PathBuf,
     pub(crate) origins: OriginPolicy,
@@ -68,8 +75,11 @@ impl Config {
             listen: reader.listen(production),
             admin_listen: reader.admin_listen(),
             public_url: reader.public_url(production),
-            secret: reader.secret("SECRET_KEY", production),
+            settings: settings.clone(),
+            secret: reader.secret("SECRET_KEY", production).map(Arc::new),
             previous_secrets: reader.previous_secrets(),
+            revoked_keys: reader.revoked_keys(),
+            signing_key: reader.signing_key(),
             database: reader.path("DATABASE_URL", "sqlite://", &data_dir.join("rampart.db")),
             objects: reader.path("STORAGE_URL", "file://", &data_dir.join("objects")),
             origins: reader.origins(production),
@@ -189,26 +199,61 @@ impl Reader<'_> {
         }
     }
 
-    fn previous_secrets(&mut self) -> Vec<Secret> {
+    fn previous_secrets(&mut self) -> Vec<Arc<Secret>> {
         let name = "SECRET_KEY_PREVIOUS";
-        let Some(list) = secrets::resolve(self.settings, name).unwrap_or_else(|text| {
-            self.problem(name, text);
-            None
-        }) else {
-            return Vec::new();
-        };
-        let entries = list
-            .expose()
-            .split(|byte| *byte == b',')
-            .map(<[u8]>::trim_ascii);
-        let secrets: Vec<_> = entries
-            .filter(|entry| !entry.is_empty())
-            .map(|entry| Secret::new(entry.to_vec()))
-            .collect();
+        let secrets = self.secret_list(name);
         for secret in &secrets {
             self.check_secret(name, secret);
         }
-        secrets
+        secrets.into_iter().map(Arc::new).collect()
+    }
+
+    fn revoked_keys(&mut self) -> Vec<String> {
+        let name = "SECRET_KEY_REVOKED";
+        let mut revoked = Vec::new();
+        for entry in self.secret_list(name) {
+            match std::str::from_utf8(entry.expose()) {
+                Ok(text) => revoked.push(text.to_owned()),
+                Err(_) => self.problem(name, "is not UTF-8; write key identifiers, or secrets"),
+            }
+        }
+        revoked
+    }
+
+    /// Reads a secret setting that is a list, separated by commas.
+    fn secret_list(&mut self, name: &str) -> Vec<Secret> {
+        let list = match secrets::resolve(self.settings, name) {
+            Ok(list) => list,
+            Err(text) => {
+                self.problem(name, text);
+                None
+            }
+        };
+        let bytes = list.as_ref().map_or(&b""[..], Secret::expose);
+        let entries = bytes.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+        entries
+            .filter(|entry| !entry.is_empty())
+            .map(|entry| Secret::new(entry.to_vec()))
+            .collect()
+    }
+
+    fn signing_key(&mut self) -> Option<SigningKey> {
+        let name = "SIGNING_KEY";
+        let text = match secrets::resolve(self.settings, name) {
+            Ok(text) => text?,
+            Err(text) => {
+                self.problem(name, text);
+                return None;
+            }
+        };
+        let text = String::from_utf8_lossy(text.expose());
+        let key = if text.trim_start().starts_with('{') {
+            SigningKey::from_jwk(&text)
+        } else {
+            SigningKey::from_pem(&text)
+        };
+        key.map_err(|problems| self.problem(name, problems.to_string()))
+            .ok()
     }
 
     fn origins(&mut self, production: bool) -> OriginPolicy {
@@ -295,8 +340,12 @@ impl Reader<'_> {
 
     fn lifetimes(&mut self, config: &Config) {
         let random = Secret::random(48);
-        let secret = config.secret.as_ref().unwrap_or(&random);
-        if config.previous_secrets.contains(secret) {
+        let secret = config.secret.as_deref().unwrap_or(&random);
+        if config
+            .previous_secrets
+            .iter()
+            .any(|previous| **previous == *secret)
+        {
             self.problem(
                 "SECRET_KEY_PREVIOUS",
                 "repeats SECRET_KEY; list only secrets that were used before",

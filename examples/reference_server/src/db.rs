@@ -3,6 +3,7 @@
 //! Everything the server asks of a database is a method here, so another
 //! database only has to answer the same questions.
 
+use std::fmt;
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
@@ -12,13 +13,40 @@ use serde::Serialize;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
-use tower_rampart::clock::{Clock as _, SystemClock};
+use tower_rampart::clock::{Clock as _, SystemClock, UnixSeconds};
 use uuid::Uuid;
 
 /// The database.
 #[derive(Clone, Debug)]
 pub(crate) struct Db {
     pool: SqlitePool,
+}
+
+/// A key of access tokens, as the database knows it.
+#[derive(Clone, Eq, PartialEq, sqlx::FromRow)]
+pub(crate) struct KeyRow {
+    pub(crate) kid: String,
+    /// The key that the secret itself makes.
+    pub(crate) secret_kid: String,
+    /// What makes the key of the secret; `None` if it is only revoked here.
+    pub(crate) salt: Option<Vec<u8>>,
+    pub(crate) sign_from: i64,
+    pub(crate) created_at: i64,
+    pub(crate) revoked_at: Option<i64>,
+}
+
+impl KeyRow {
+    pub(crate) fn sign_from(&self) -> UnixSeconds {
+        UnixSeconds::new(u64::try_from(self.sign_from).unwrap_or_default())
+    }
+}
+
+impl fmt::Debug for KeyRow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeyRow")
+            .field("kid", &self.kid)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What a database answers.
@@ -93,6 +121,37 @@ impl Db {
     /// Tells whether the database answers.
     pub(crate) async fn ping(&self) -> Result<()> {
         sqlx::query("SELECT 1").execute(&self.pool).await.map(drop)
+    }
+
+    /// Lists the keys of access tokens, oldest first.
+    pub(crate) async fn signing_keys(&self) -> Result<Vec<KeyRow>> {
+        sqlx::query_as("SELECT kid, secret_kid, salt, sign_from, created_at, revoked_at FROM signing_keys ORDER BY sign_from, kid")
+            .fetch_all(&self.pool)
+            .await
+    }
+
+    /// Adds a key of access tokens.
+    pub(crate) async fn add_signing_key(&self, row: &KeyRow) -> Result<()> {
+        insert_key(&self.pool, row).await
+    }
+
+    /// Marks a key as revoked, and adds the one that takes its place.
+    pub(crate) async fn revoke_signing_key(
+        &self,
+        kid: &str,
+        successor: Option<&KeyRow>,
+    ) -> Result<()> {
+        let mut transaction = self.pool.begin().await?;
+        // A key of the configuration has no row until it is revoked.
+        sqlx::query("INSERT INTO signing_keys (kid, secret_kid, sign_from, created_at, revoked_at) VALUES (?1, '', 0, ?2, ?2) ON CONFLICT (kid) DO UPDATE SET revoked_at = ?2")
+            .bind(kid)
+            .bind(now())
+            .execute(&mut *transaction)
+            .await?;
+        if let Some(row) = successor {
+            insert_key(&mut *transaction, row).await?;
+        }
+        transaction.commit().await
     }
 
     /// Adds an account, unless there is one with this address.
@@ -266,4 +325,16 @@ pub(crate) fn is_open_to_others(path: &Path) -> std::io::Result<bool> {
 /// The time as it is stored: seconds since 1970.
 pub(crate) fn now() -> i64 {
     i64::try_from(SystemClock.unix_now().as_u64()).unwrap_or(i64::MAX)
+}
+
+async fn insert_key<'c>(executor: impl sqlx::SqliteExecutor<'c>, row: &KeyRow) -> Result<()> {
+    sqlx::query("INSERT INTO signing_keys (kid, secret_kid, salt, sign_from, created_at) VALUES (?1, ?2, ?3, ?4, ?5)")
+        .bind(&row.kid)
+        .bind(&row.secret_kid)
+        .bind(&row.salt)
+        .bind(row.sign_from)
+        .bind(row.created_at)
+        .execute(executor)
+        .await
+        .map(drop)
 }

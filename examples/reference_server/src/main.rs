@@ -11,6 +11,8 @@ mod db;
 mod health;
 mod images;
 mod input;
+mod key_commands;
+mod keys;
 mod layers;
 mod listen;
 mod me;

@@ -15,6 +15,7 @@ use crate::app::{self, App, UploadLimits};
 use crate::cli::say;
 use crate::config::Config;
 use crate::db::{Db, is_open_to_others, private_folder};
+use crate::keys::{self, Configured, Keys};
 use crate::layers::{Layers, issuer_builder};
 use crate::listen::{self, Stop, stopped};
 use crate::objects::Objects;
@@ -51,14 +52,19 @@ pub(crate) fn run(config: Config) -> Result<()> {
 
 async fn serve(config: Config) -> Result<()> {
     private_folder(&config.data_dir)?;
-    let secret = match &config.secret {
-        Some(secret) => secret,
-        None => &secrets::load_or_create(&config.data_dir.join("secret-key"))?,
-    };
+    let configured = Configured::of(&config)?;
     let db = Db::open(&config.database).await?;
     check_modes(&config)?;
     let store = SqliteStore::open(db.pool()).await?;
-    let issuer = issuer_builder(&config, store, secret).build()?;
+    let keys = Keys::new(
+        configured.clone(),
+        db.signing_keys().await?,
+        config.access_ttl,
+    );
+    let issuer = issuer_builder(&config, store, configured.secret())
+        .keys(keys.key_set()?)
+        .build()?;
+    keys.apply(&issuer)?;
     issuer.sync_revocations().await?;
     let cost = bcrypt_cost(&config)?;
     let layers = Layers::new(&config, &issuer)?;
@@ -85,7 +91,13 @@ async fn serve(config: Config) -> Result<()> {
         admin.map_err(|error| taken("RAMPART_ADMIN_LISTEN", config.admin_listen, &error))?;
     greet(&config, address, admin.local_addr()?, cost);
 
-    let following = tokio::spawn(follow_revocations(issuer));
+    let following = tokio::spawn(follow_revocations(issuer.clone()));
+    let rotating = tokio::spawn(keys::follow(
+        keys,
+        config.settings.clone(),
+        app.db.clone(),
+        issuer,
+    ));
     let operators = health::routes().with_state(app.clone());
     let router = app::router(app, &layers);
     let stop = stop_signal()?;
@@ -100,6 +112,7 @@ async fn serve(config: Config) -> Result<()> {
         () = too_late => tracing::warn!("requests were still open when the server stopped"),
     }
     following.abort();
+    rotating.abort();
     Ok(())
 }
 

@@ -86,6 +86,10 @@ pub(crate) const NAMES: &[&str] = &[
     "SECRET_KEY_FILE",
     "SECRET_KEY_PREVIOUS",
     "SECRET_KEY_PREVIOUS_FILE",
+    "SECRET_KEY_REVOKED",
+    "SECRET_KEY_REVOKED_FILE",
+    "SIGNING_KEY",
+    "SIGNING_KEY_FILE",
     "DATABASE_URL",
     "STORAGE_URL",
     "CORS_ORIGINS",
@@ -120,7 +124,7 @@ const UNAVAILABLE: &[(&str, &str)] = &[
 ];
 
 /// The settings as given.
-#[derive(Debug)]
+#[derive(Clone)]
 pub(crate) struct Settings {
     values: BTreeMap<String, String>,
     /// Names in the environment that are not readable text.
@@ -228,6 +232,13 @@ fn nearest(name: &str) -> &'static str {
         .copied()
         .min_by_key(|known| strsim::levenshtein(known, name))
         .unwrap_or(NAMES[0])
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Some of the values are secrets.
+        f.debug_struct("Settings").finish_non_exhaustive()
+    }
 }
 
 /// A setting that cannot be used: its name, what is wrong, the form to write.

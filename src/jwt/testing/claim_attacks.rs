@@ -24,7 +24,7 @@ fn times(keys: &TestKeys) -> Vec<Attack> {
         Attack::token(
             "expired an hour ago",
             keys.token()
-                .claim("iat", now - 7_200)
+                .claim("iat", now - 3_660)
                 .claim("exp", now - 3_600)
                 .sign(),
         )

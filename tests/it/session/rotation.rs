@@ -440,3 +440,48 @@ fn lifetimes_that_contradict_each_other_are_problems() {
         [Problem::Jwt(_)]
     ));
 }
+
+#[tokio::test]
+async fn another_secret_is_taken_over_and_the_old_tokens_go_on() {
+    let secret = |text: &str| Secret::new(format!("{text}-9ZxT7mB2nLw8RfY5cHj1DpGsAe0-uWzXoVi"));
+    let clock = clock();
+    let issuer = TokenIssuer::builder(MemoryStore::new())
+        .secret(&secret("first"))
+        .issuer("https://api.example")
+        .audience("api")
+        .clock(clock.clone())
+        .build()
+        .expect("valid");
+    let before = issuer.start(NewSession::of("user")).await.expect("started");
+    issuer
+        .replace_secrets(&secret("second"), &[secret("first")])
+        .expect("two secrets");
+    let verify = |token: &str| issuer.verifier().verify(token, clock.unix_now());
+    assert!(verify(before.access_token().as_str()).is_ok());
+    let after = issuer
+        .refresh(before.refresh_token())
+        .await
+        .expect("renewed");
+    assert!(verify(after.access_token().as_str()).is_ok());
+
+    // A key that was revoked does not come back with its secret.
+    let old = issuer.keys().list(clock.unix_now());
+    let (old, ..) = old.last().expect("two keys");
+    issuer.keys().revoke(old);
+    issuer
+        .replace_secrets(&secret("third"), &[secret("second"), secret("first")])
+        .expect("three");
+    let error = verify(before.access_token().as_str()).expect_err("revoked");
+    assert_eq!(error.kind().as_str(), "signing-key-revoked");
+
+    let weak = Secret::new("short".to_owned());
+    assert!(issuer.replace_secrets(&weak, &[]).is_err());
+    assert!(
+        issuer.refresh(after.refresh_token()).await.is_ok(),
+        "nothing changed"
+    );
+    issuer
+        .replace_secrets(&secret("fourth"), &[])
+        .expect("a clean break");
+    assert!(issuer.refresh(after.refresh_token()).await.is_err());
+}

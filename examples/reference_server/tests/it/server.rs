@@ -2,7 +2,7 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 use reqwest::multipart::{Form, Part};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
@@ -46,10 +46,42 @@ impl Server {
         }
     }
 
+    /// Starts a second process on the same data, and returns where it is.
+    pub(crate) fn twin(&self, settings: &[(&str, &str)]) -> Twin {
+        let (process, url) = launch(self.data.path(), settings);
+        Twin { process, url }
+    }
+
     /// Stops the server and starts another one on the same data.
     pub(crate) fn restart(&mut self) {
+        self.restart_with(&[]);
+    }
+
+    /// Stops the server and starts another one, with other settings.
+    pub(crate) fn restart_with(&mut self, settings: &[(&str, &str)]) {
         stop(&mut self.process);
-        (self.process, self.url) = launch(self.data.path(), &[]);
+        (self.process, self.url) = launch(self.data.path(), settings);
+    }
+
+    /// Runs a command beside the server, on the same data.
+    pub(crate) fn command(&self, arguments: &[&str], settings: &[(&str, &str)]) -> Output {
+        let mut command = binary();
+        command
+            .args(arguments)
+            .env("RAMPART_DATA_DIR", self.data.path());
+        command.envs(settings.iter().copied());
+        command.output().expect("the command runs")
+    }
+
+    /// The memory that the server takes, in KiB.
+    pub(crate) fn resident_kib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id()));
+        let status = status.expect("a running process");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let number = line.and_then(|line| line.split_whitespace().next());
+        number
+            .and_then(|number| number.parse().ok())
+            .expect("a number")
     }
 
     /// Starts a request.
@@ -118,6 +150,19 @@ impl Server {
 }
 
 impl Drop for Server {
+    fn drop(&mut self) {
+        stop(&mut self.process);
+    }
+}
+
+/// A second process on another server's data.
+#[derive(Debug)]
+pub(crate) struct Twin {
+    process: Child,
+    pub(crate) url: String,
+}
+
+impl Drop for Twin {
     fn drop(&mut self) {
         stop(&mut self.process);
     }

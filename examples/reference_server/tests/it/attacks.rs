@@ -1,0 +1,93 @@
+//! The published attacks on tokens, over HTTP.
+
+use reqwest::{Method, StatusCode};
+use tower_rampart::jwt::SigningKey;
+use tower_rampart::jwt::testing::{Attacker, TestKeys};
+use tower_rampart::secret::Secret;
+
+use crate::server::{Server, text};
+
+const SECRET: &str = "kQ3v-9ZxT7mB2nLw8RfY5cHj1DpGsAe0-uWzXoVi";
+
+fn keys() -> TestKeys {
+    let key = SigningKey::derived(&Secret::new(SECRET.to_owned()), b"").expect("a secret");
+    TestKeys::new(key)
+        .with_issuer("http://localhost:8080")
+        .with_audience("rampart-api")
+}
+
+#[tokio::test]
+async fn every_published_attack_is_refused() {
+    let server = Server::start_with(&[("SECRET_KEY", SECRET), ("LIMIT_API", "1000000/1s")]);
+    let token = server.token("ada@example.org").await;
+    assert_eq!(server.get("/api/me", &token).await.status(), StatusCode::OK);
+    let keys = keys();
+    let mut forgery = None;
+    for attack in Attacker::new(&keys) {
+        let made = attack.request("/api/me", ());
+        let mut request = server.request(Method::GET, &made.uri().to_string());
+        for value in attack.authorization() {
+            request = request.header("authorization", value);
+        }
+        let answer = request.send().await.expect("an answer");
+        let (status, headers) = (answer.status(), answer.headers().clone());
+        if let Err(survived) = attack.check(status, &headers) {
+            panic!("{survived}");
+        }
+        assert_eq!(headers["cache-control"], "no-store", "{attack:?}");
+        let mut problem: serde_json::Value = answer.json().await.expect("JSON");
+        assert_eq!(problem["code"], attack.expected_code(), "{attack:?}");
+        if attack.expected_code() == "token_invalid" {
+            problem["request_id"] = "".into();
+            let seen = (problem, headers["www-authenticate"].clone());
+            assert_eq!(
+                forgery.get_or_insert_with(|| seen.clone()),
+                &seen,
+                "{attack:?}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn ten_thousand_mutations_leave_the_server_as_it_was() {
+    let server = Server::start_with(&[("SECRET_KEY", SECRET), ("LIMIT_API", "1000000/1s")]);
+    let token = server.token("ada@example.org").await;
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut random = |below: usize| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        usize::try_from(state >> 33).expect("31 bits") % below
+    };
+    let mut before = 0;
+    for round in 0..10_000 {
+        if round == 1_000 {
+            before = server.resident_kib();
+        }
+        let mut bytes = token.clone().into_bytes();
+        for _ in 0..=random(3) {
+            let at = random(bytes.len());
+            match random(3) {
+                0 => bytes[at] = 0x21 + u8::try_from(random(94)).expect("below 94"),
+                1 => drop(bytes.remove(at)),
+                _ => bytes.insert(at, b"._-=Aa0"[random(7)]),
+            }
+        }
+        let mutated = String::from_utf8(bytes).expect("ASCII");
+        if mutated == token {
+            continue;
+        }
+        let answer = server.get("/api/me", &mutated).await;
+        let status = answer.status().as_u16();
+        assert!(matches!(status, 400 | 401), "{status} for {mutated}");
+        drop(answer.bytes().await);
+    }
+    let after = server.resident_kib();
+    assert!(after < before + 5 * 1024, "{before} KiB became {after} KiB");
+    assert_eq!(server.get("/api/me", &token).await.status(), StatusCode::OK);
+    assert_eq!(
+        text(&server.login("ada@example.org").await, "token_type"),
+        "Bearer"
+    );
+}
