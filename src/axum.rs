@@ -93,7 +93,10 @@ impl<S: Sync> FromRequestParts<S> for Principal {
     ) -> Result<Self, MissingLayer> {
         if head.extensions.get::<Anonymous>().is_some() {
             let rejection = Rejection::new(StatusCode::UNAUTHORIZED, RejectionCode::TokenMissing)
-                .header(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+                .header(
+                    WWW_AUTHENTICATE,
+                    HeaderValue::from_static("Bearer realm=\"api\""),
+                );
             return Err(MissingLayer(Box::new(rejection.into_response(head))));
         }
         extension(head)

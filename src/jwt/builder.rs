@@ -119,7 +119,8 @@ impl JwtLayerBuilder {
         mut self,
         classes: impl IntoIterator<Item = T>,
     ) -> Self {
-        self.rules.requirements.context_classes = classes.into_iter().map(Into::into).collect();
+        let classes = classes.into_iter().map(Into::into).collect();
+        self.rules.requirements.context_classes = Some(classes);
         self
     }
 
@@ -155,6 +156,15 @@ impl JwtLayerBuilder {
         }
         problems.extend(rules.challenge.problems());
         problems.extend(rules.requirements.problems());
+        if rules.optional && !rules.requirements.is_empty() {
+            problems.push(Problem::OptionalRequirements);
+        }
+        if let Some(revocations) = &rules.revocations {
+            let (keep, tokens) = (revocations.keep(), rules.verifier.longest_life());
+            if keep < tokens {
+                problems.push(Problem::RevocationsTooShort { keep, tokens });
+            }
+        }
         Problems::check(problems, || JwtLayer(Arc::new(rules)))
     }
 }

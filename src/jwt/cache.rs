@@ -55,9 +55,9 @@ impl Cached {
 }
 
 impl TokenCache {
-    /// Makes room for at least this many tokens.
+    /// Makes room for at most this many tokens, and at least half as many.
     pub(super) fn new(capacity: usize) -> Self {
-        let sets = capacity.div_ceil(WAYS).next_power_of_two();
+        let sets = 1 << (capacity / WAYS).max(1).ilog2();
         Self {
             sets: std::iter::repeat_with(Mutex::default).take(sets).collect(),
         }

@@ -72,6 +72,11 @@ pub(crate) fn check_secret(secret: &Secret) -> Result<(), ConfigError> {
     } else if PLACEHOLDERS
         .iter()
         .any(|placeholder| folded.starts_with(placeholder.as_bytes()))
+        || MARKERS.iter().any(|marker| {
+            folded
+                .windows(marker.len())
+                .any(|part| part == marker.as_bytes())
+        })
     {
         "it is a placeholder"
     } else {
@@ -100,4 +105,18 @@ const PLACEHOLDERS: &[&str] = &[
     "yoursecret",
     "your256bit",
     "todo",
+];
+
+/// Words that no random secret holds, wherever they stand.
+const MARKERS: &[&str] = &[
+    "256bit",
+    "changeme",
+    "changethis",
+    "insecure",
+    "jwtsecret",
+    "placeholder",
+    "replaceme",
+    "secretkey",
+    "supersecret",
+    "stringsecret",
 ];

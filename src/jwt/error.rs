@@ -20,7 +20,8 @@ impl VerifyError {
     }
 
     /// Returns which check failed. For operators: clients are told only
-    /// whether the token expired or is not yet valid.
+    /// whether the token expired, is not yet valid, or was signed with a key that
+    /// was revoked.
     #[must_use]
     pub fn kind(&self) -> VerifyErrorKind {
         self.kind
@@ -211,6 +212,29 @@ pub enum Problem {
     MaxStale {
         /// The time as given.
         time: Duration,
+    },
+    /// A remote set was to be changed here.
+    #[error(
+        "the keys are another issuer's and are fetched from there; revoke is all that can be done here"
+    )]
+    RemoteKeySet,
+    /// Credentials are optional, and something is demanded of whoever sends them.
+    #[error(
+        "a request without a token would pass what is demanded of the others; use RequireLayer where more is needed, or leave out .optional()"
+    )]
+    OptionalRequirements,
+    /// A list of demands is empty.
+    #[error("the list of context classes is empty, so nothing would be demanded; name one")]
+    NoContextClass,
+    /// Ended sessions are forgotten while their tokens live.
+    #[error(
+        "ended sessions are remembered for {keep:?}, and tokens may live for {tokens:?}; write Revocations::new({tokens:?}), or a shorter max_lifetime"
+    )]
+    RevocationsTooShort {
+        /// How long they are remembered.
+        keep: Duration,
+        /// How long a token may live, leeway included.
+        tokens: Duration,
     },
     /// There is no HTTP client.
     #[error("no HTTP client could be made; the system's certificates cannot be read")]

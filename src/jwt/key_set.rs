@@ -124,29 +124,51 @@ impl KeySet {
         }
     }
 
-    /// Takes over the keys of another set, and what is revoked there; for
-    /// tokens that are being verified at this moment, nothing changes.
-    pub fn replace(&self, with: &Self) {
-        self.0.keys.store(with.0.keys.load_full());
-    }
-
-    /// Adds a key that signs from a time on. Everybody who verifies must know
-    /// it by then: other processes, and clients of a published JWK set. Keys
-    /// whose tokens have all expired are dropped.
+    /// Takes over the keys of another set. What was revoked in either of them is
+    /// revoked; for tokens that are being verified at this moment, nothing
+    /// changes.
     ///
     /// # Errors
     ///
-    /// [`Problem::DuplicateKeyId`] if the set has a key of that name already.
+    /// [`Problem::RemoteKeySet`] if the keys of one of them are another issuer's.
+    pub fn replace(&self, with: &Self) -> Result<(), ConfigError> {
+        if self.0.source.is_some() || with.0.source.is_some() {
+            return Err(Problem::RemoteKeySet.into());
+        }
+        let new = with.load();
+        self.0.keys.rcu(|old| new.after(old));
+        Ok(())
+    }
+
+    /// Adds a key that signs from a time on, which must be later than the start
+    /// of every other key. Everybody who verifies must know it by then: other
+    /// processes, and clients of a published JWK set.
+    ///
+    /// # Errors
+    ///
+    /// [`Problem::DuplicateKeyId`] if the set has a key of that name already, or
+    /// it was revoked; [`Problem::TwoSigners`] if another key begins to sign at
+    /// that time or later; [`Problem::RemoteKeySet`] if the keys are another
+    /// issuer's.
     pub fn rotate(&self, key: SigningKey, from: UnixSeconds) -> Result<(), ConfigError> {
+        if self.0.source.is_some() {
+            return Err(Problem::RemoteKeySet.into());
+        }
         let kid = key.verifying_key().kid().to_owned();
         let new = Arc::new(Key::new(key.verifying_key().clone(), Some(key)));
-        let mut duplicate = false;
+        let mut problem = None;
         self.0.keys.rcu(|keys| {
             let mut keys = Keys::clone(keys);
-            duplicate = keys.find(Some(&kid)).is_some() || keys.is_revoked(&kid);
-            if !duplicate {
-                keys.entries
-                    .retain(|entry| entry.times.state(from) != KeyState::Retired);
+            let alive = keys.entries.iter().filter(|entry| !entry.times.compromised);
+            let latest = alive.filter_map(|entry| entry.times.sign_from).max();
+            problem = if keys.find(Some(&kid)).is_some() || keys.is_revoked(&kid) {
+                Some(Problem::DuplicateKeyId { kid: kid.clone() })
+            } else if latest.is_some_and(|latest| latest >= from) {
+                Some(Problem::TwoSigners { kid: kid.clone() })
+            } else {
+                None
+            };
+            if problem.is_none() {
                 keys.entries.push(Entry {
                     key: Arc::clone(&new),
                     times: KeyTimes {
@@ -158,10 +180,7 @@ impl KeySet {
             }
             keys
         });
-        if duplicate {
-            return Err(Problem::DuplicateKeyId { kid }.into());
-        }
-        Ok(())
+        problem.map_or(Ok(()), |problem| Err(problem.into()))
     }
 
     /// Stops believing a key. Its tokens are answered `signing_key_revoked`,
@@ -171,17 +190,7 @@ impl KeySet {
     pub fn revoke(&self, kid: &str) {
         self.0.keys.rcu(|keys| {
             let mut keys = Keys::clone(keys);
-            let mut known = false;
-            for entry in &mut keys.entries {
-                if entry.key.verifying.kid() == kid {
-                    entry.times.compromised = true;
-                    known = true;
-                }
-            }
-            if !known {
-                keys.revoked.insert(kid.to_owned());
-            }
-            keys.settle();
+            keys.revoke([kid.to_owned()]);
             keys
         });
     }
@@ -239,15 +248,6 @@ impl KeySet {
                 (key.kid().to_owned(), key.algorithm(), times.state(now))
             })
             .collect()
-    }
-
-    /// Returns the identifiers that must not be believed any more.
-    #[cfg(feature = "session")]
-    pub(crate) fn compromised(&self) -> Vec<String> {
-        let keys = self.load();
-        let entries = keys.entries.iter().filter(|entry| entry.times.compromised);
-        let at_hand = entries.map(|entry| entry.key.verifying.kid().to_owned());
-        at_hand.chain(keys.revoked.iter().cloned()).collect()
     }
 
     /// Returns the public keys that others may verify with.

@@ -81,8 +81,9 @@ pub(super) fn settle(keys: &mut [KeyTimes], token_lifetime: Option<Duration>) {
     for key in keys {
         let Some(from) = key.sign_from else { continue };
         key.sign_until = starts.iter().copied().filter(|start| *start > from).min();
-        if let (Some(until), Some(lifetime)) = (key.sign_until, token_lifetime) {
-            key.verify_until = Some(until.plus(lifetime));
-        }
+        // Also without a successor: one that was revoked leaves its predecessor
+        // to sign on, without an end.
+        let after = key.sign_until.zip(token_lifetime);
+        key.verify_until = after.map(|(until, lifetime)| until.plus(lifetime));
     }
 }

@@ -118,6 +118,33 @@ impl Keys {
         active.or(early).map(|(_, _, signing)| signing)
     }
 
+    /// Marks keys as compromised; names that no key has are remembered.
+    pub(super) fn revoke(&mut self, kids: impl IntoIterator<Item = String>) {
+        for kid in kids {
+            let mut known = false;
+            for entry in &mut self.entries {
+                if entry.key.verifying.kid() == kid {
+                    entry.times.compromised = true;
+                    known = true;
+                }
+            }
+            if !known {
+                self.revoked.insert(kid);
+            }
+        }
+        self.settle();
+    }
+
+    /// Returns these keys as the successors of others: what was revoked there
+    /// stays revoked.
+    pub(super) fn after(&self, old: &Self) -> Self {
+        let mut keys = self.clone();
+        let entries = old.entries.iter().filter(|entry| entry.times.compromised);
+        let at_hand = entries.map(|entry| entry.key.verifying.kid().to_owned());
+        keys.revoke(at_hand.chain(old.revoked.iter().cloned()));
+        keys
+    }
+
     pub(super) fn settle(&mut self) {
         let mut times: Vec<_> = self.entries.iter().map(|entry| entry.times).collect();
         settle(&mut times, self.token_lifetime);

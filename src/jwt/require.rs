@@ -150,7 +150,8 @@ impl RequireLayerBuilder {
         mut self,
         classes: impl IntoIterator<Item = T>,
     ) -> Self {
-        self.rules.requirements.context_classes = classes.into_iter().map(Into::into).collect();
+        let classes = classes.into_iter().map(Into::into).collect();
+        self.rules.requirements.context_classes = Some(classes);
         self
     }
 
@@ -189,11 +190,18 @@ impl RequireLayerBuilder {
 pub(super) struct Requirements {
     pub(super) scopes: Vec<String>,
     pub(super) roles: Vec<String>,
-    pub(super) context_classes: Vec<String>,
+    pub(super) context_classes: Option<Vec<String>>,
     pub(super) max_age: Option<Duration>,
 }
 
 impl Requirements {
+    pub(super) fn is_empty(&self) -> bool {
+        self.scopes.is_empty()
+            && self.roles.is_empty()
+            && self.context_classes.is_none()
+            && self.max_age.is_none()
+    }
+
     /// Checks what the caller can change by signing in again first.
     pub(super) fn check(
         &self,
@@ -208,9 +216,10 @@ impl Requirements {
         };
         let stale = self.max_age.filter(|age| too_old(*age));
         let has_class = |class: &String| principal.authentication_context() == Some(class);
-        let weak = !self.context_classes.is_empty() && !self.context_classes.iter().any(has_class);
-        if stale.is_some() || weak {
-            return Err(challenge.step_up(stale, weak.then_some(&self.context_classes)));
+        let classes = self.context_classes.as_ref();
+        let weak = classes.filter(|classes| !classes.iter().any(has_class));
+        if stale.is_some() || weak.is_some() {
+            return Err(challenge.step_up(stale, weak));
         }
         if !self.scopes.iter().all(|scope| principal.has_scope(scope)) {
             return Err(challenge.scope(&self.scopes));
@@ -229,12 +238,14 @@ impl Requirements {
         let scopes = scopes.map(|scope| Problem::BadScope {
             scope: scope.clone(),
         });
-        let classes = self.context_classes.iter();
+        let empty = self.context_classes.as_ref().is_some_and(Vec::is_empty);
+        let empty = empty.then_some(Problem::NoContextClass);
+        let classes = self.context_classes.iter().flatten();
         let classes = classes.filter(|value| !is_scope_token(value));
         let classes = classes.map(|value| Problem::BadContextClass {
             value: value.clone(),
         });
-        scopes.chain(classes).collect()
+        scopes.chain(classes).chain(empty).collect()
     }
 }
 

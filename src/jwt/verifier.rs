@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::algorithm::Algorithm;
 use super::cache::{Cached, TokenCache};
 use super::claims::Claims;
 use super::error::{ConfigError, Problem, VerifyError, VerifyErrorKind};
@@ -71,10 +72,18 @@ impl Verifier {
     /// Returns what to wait for before a token with an unknown key is given up.
     pub(super) fn look_for_key(&self, token: &str) -> Option<Looking> {
         let source = self.0.keys.source()?;
-        let kid = Header::parse(Compact::split(token).ok()?.header)
-            .ok()?
-            .kid?;
+        let header = Header::parse(Compact::split(token).ok()?.header).ok()?;
+        let kid = header.kid.unwrap_or_default();
+        // What no key could verify is not worth asking for.
+        if kid.len() > MAX_KID_BYTES || Algorithm::from_name(&header.algorithm).is_none() {
+            return None;
+        }
         source.find(&kid)
+    }
+
+    /// Returns how long after its issue a token can be accepted.
+    pub(super) fn longest_life(&self) -> Duration {
+        self.0.max_lifetime + self.0.leeway
     }
 
     fn check(&self, token: &str, now: UnixSeconds) -> Result<Arc<ClaimSet>, VerifyErrorKind> {
@@ -154,11 +163,7 @@ impl Rules {
 
     /// Compares `typ` without case and without `application/` (RFC 7515 §4.1.9).
     fn accepts_type(&self, typ: &str) -> bool {
-        const PREFIX: &str = "application/";
-        let bare = match typ.get(..PREFIX.len()) {
-            Some(prefix) if prefix.eq_ignore_ascii_case(PREFIX) => &typ[PREFIX.len()..],
-            _ => typ,
-        };
+        let bare = bare_type(typ);
         self.types
             .iter()
             .any(|accepted| accepted.eq_ignore_ascii_case(bare))
@@ -186,7 +191,12 @@ impl Rules {
         };
         let latest = now.plus(self.leeway);
         let (expires_at, issued_at) = (UnixSeconds::new(expires_at), UnixSeconds::new(issued_at));
-        if issued_at > latest || expires_at.since(issued_at) > self.max_lifetime {
+        // A sign-in that lies ahead would be a recent one for ever.
+        let ahead = |at: Option<u64>| at.is_some_and(|at| UnixSeconds::new(at) > latest);
+        if issued_at > latest
+            || ahead(claims.authenticated_at)
+            || expires_at.since(issued_at) > self.max_lifetime
+        {
             return Err(VerifyErrorKind::Lifetime);
         }
         if claims
@@ -199,6 +209,14 @@ impl Rules {
             return Err(VerifyErrorKind::Expired);
         }
         Ok(())
+    }
+}
+
+fn bare_type(typ: &str) -> &str {
+    const PREFIX: &str = "application/";
+    match typ.get(..PREFIX.len()) {
+        Some(prefix) if prefix.eq_ignore_ascii_case(PREFIX) => &typ[PREFIX.len()..],
+        _ => typ,
     }
 }
 
@@ -242,8 +260,17 @@ impl VerifierBuilder {
     }
 
     /// Replaces the accepted `typ` values; `at+jwt` (RFC 9068 §2.1) by default.
+    ///
+    /// # Security
+    ///
+    /// `JWT` is what tokens for other purposes say too, such as ID tokens; only
+    /// their audience then tells them apart.
     pub fn types<T: Into<String>>(mut self, types: impl IntoIterator<Item = T>) -> Self {
-        self.rules.types = types.into_iter().map(Into::into).collect();
+        let bare = |typ: T| {
+            let typ: String = typ.into();
+            bare_type(&typ).to_owned()
+        };
+        self.rules.types = types.into_iter().map(bare).collect();
         self
     }
 

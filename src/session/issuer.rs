@@ -82,11 +82,7 @@ impl TokenIssuer {
         let secrets = std::iter::once(current).chain(previous);
         let refresh_keys = RefreshKeys::from_secrets(secrets);
         if self.0.derived {
-            // What was revoked stays revoked, whichever secret it came from.
-            for kid in self.0.keys.compromised() {
-                keys.revoke(&kid);
-            }
-            self.0.keys.replace(&keys);
+            self.0.keys.replace(&keys).map_err(jwt)?;
         }
         self.0.refresh_keys.store(Arc::new(refresh_keys));
         Ok(())

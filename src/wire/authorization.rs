@@ -29,12 +29,13 @@ pub(crate) fn bearer(headers: &HeaderMap) -> Bearer<'_> {
     let bytes = field.as_bytes();
     let scheme_end = bytes
         .iter()
-        .position(|byte| *byte == b' ')
+        .position(|byte| matches!(byte, b' ' | b'\t'))
         .unwrap_or(bytes.len());
     if !bytes[..scheme_end].eq_ignore_ascii_case(b"bearer") {
         return Bearer::Absent;
     }
-    match std::str::from_utf8(bytes.get(scheme_end + 1..).unwrap_or_default()) {
+    let token = bytes[scheme_end..].strip_prefix(b" ");
+    match std::str::from_utf8(token.unwrap_or_default()) {
         Ok(token) if is_b64token(token) => Bearer::Token(token),
         _ => Bearer::Malformed,
     }

@@ -243,7 +243,7 @@ impl Keys {
     pub(crate) fn apply(&self, issuer: &TokenIssuer) -> Result<()> {
         let set = self.key_set()?;
         issuer.replace_secrets(self.configured.secret(), &self.previous())?;
-        issuer.keys().replace(&set);
+        issuer.keys().replace(&set)?;
         Ok(())
     }
 

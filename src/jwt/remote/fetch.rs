@@ -39,6 +39,12 @@ impl HttpFetch {
     ///
     /// If the system's certificates cannot be read.
     pub fn new() -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        Self::make(false)
+    }
+
+    /// Makes a client that asks directly, or one that heeds the environment's
+    /// proxies.
+    pub(super) fn make(direct: bool) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
         let same_origin = Policy::custom(|attempt| {
             let first = attempt.previous().first().map(reqwest::Url::origin);
             if attempt.previous().len() > 3 || first != Some(attempt.url().origin()) {
@@ -47,7 +53,10 @@ impl HttpFetch {
                 attempt.follow()
             }
         });
-        let client = reqwest::Client::builder().redirect(same_origin);
+        let mut client = reqwest::Client::builder().redirect(same_origin);
+        if direct {
+            client = client.no_proxy();
+        }
         Ok(Self(client.build()?))
     }
 }

@@ -6,8 +6,6 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use crate::clock::UnixSeconds;
-
 /// The time between two fetches on behalf of unknown keys.
 const PAUSE: Duration = Duration::from_secs(30);
 
@@ -31,18 +29,18 @@ pub(super) enum Next {
     Wait,
 }
 
-/// What was asked, and when.
+/// What was asked, and when, on a clock that never goes back.
 #[derive(Debug, Default)]
 pub(super) struct Lookups {
     fetching: bool,
-    asked: Option<UnixSeconds>,
-    unknown: HashMap<String, UnixSeconds>,
+    asked: Option<Duration>,
+    unknown: HashMap<String, Duration>,
 }
 
 impl Lookups {
     /// Decides about a key that is not in the set; `loaded` tells whether there
     /// are any.
-    pub(super) fn next(&mut self, kid: &str, loaded: bool, now: UnixSeconds) -> Next {
+    pub(super) fn next(&mut self, kid: &str, loaded: bool, now: Duration) -> Next {
         let until = self.unknown.get(kid);
         if loaded && until.is_some_and(|until| now < *until) {
             return Next::GiveUp;
@@ -51,7 +49,7 @@ impl Lookups {
             return Next::Wait;
         }
         let pause = if loaded { PAUSE } else { PAUSE_WITHOUT_KEYS };
-        if self.asked.is_some_and(|asked| now < asked.plus(pause)) {
+        if self.asked.is_some_and(|asked| now < asked + pause) {
             return Next::GiveUp;
         }
         self.asked = Some(now);
@@ -65,12 +63,12 @@ impl Lookups {
     }
 
     /// Notes that the issuer does not have a key.
-    pub(super) fn note_unknown(&mut self, kid: String, now: UnixSeconds) {
+    pub(super) fn note_unknown(&mut self, kid: String, now: Duration) {
         if self.unknown.len() >= MAX_UNKNOWN {
             self.unknown.retain(|_, until| now < *until);
         }
         if self.unknown.len() < MAX_UNKNOWN {
-            self.unknown.insert(kid, now.plus(UNKNOWN));
+            self.unknown.insert(kid, now + UNKNOWN);
         }
     }
 }

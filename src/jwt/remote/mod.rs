@@ -81,8 +81,12 @@ struct Source {
     max_stale: Duration,
     keys: Arc<ArcSwap<Keys>>,
     lookups: Mutex<Lookups>,
-    /// Counts the fetches that ended, well or badly.
+    /// Held by whoever fetches.
+    turn: tokio::sync::Mutex<()>,
+    /// Counts the sets that were taken over.
     fetched: tokio::sync::watch::Sender<u64>,
+    /// Counts the lookups that ended, well or badly.
+    looked: tokio::sync::watch::Sender<u64>,
     clock: Arc<dyn Clock>,
 }
 
@@ -99,6 +103,12 @@ impl RemoteKeys {
     }
 
     /// Returns the set of keys for a [`Verifier`](super::Verifier).
+    ///
+    /// # Security
+    ///
+    /// Without [`follow`](Self::follow) the set is fetched again only when a
+    /// token names an unknown key, so a key that the issuer withdrew may be
+    /// believed for as long as [`max_stale`](RemoteKeysBuilder::max_stale) says.
     #[must_use]
     pub fn keys(&self) -> KeySet {
         let source: Arc<dyn FindKeys> = Arc::new(Finder(Arc::clone(&self.0)));
@@ -120,7 +130,6 @@ impl RemoteKeys {
     /// # Panics
     ///
     /// Outside a Tokio runtime.
-    #[must_use]
     pub fn follow(&self) -> Following {
         let source = Arc::clone(&self.0);
         Following(tokio::spawn(async move {
@@ -144,6 +153,7 @@ fn ahead(fresh: Duration) -> Duration {
 
 /// Fetches in the background for as long as it lives.
 #[derive(Debug)]
+#[must_use = "dropping it ends the fetching"]
 pub struct Following(JoinHandle<()>);
 
 impl Drop for Following {
@@ -159,12 +169,13 @@ impl Source {
 
     /// Fetches, takes over what can be used, and wakes who waits for it.
     async fn refresh(&self) -> Result<Duration, FetchError> {
+        // One at a time, so that no old answer overwrites a newer one.
+        let _turn = self.turn.lock().await;
         let outcome = self.load().await;
-        if let Err(error) = &outcome {
-            crate::trace::degraded("jwks", error);
+        match &outcome {
+            Ok(_) => self.fetched.send_modify(|count| *count += 1),
+            Err(error) => crate::trace::degraded("jwks", error),
         }
-        self.lookups().ended();
-        self.fetched.send_modify(|count| *count += 1);
         outcome
     }
 
@@ -192,8 +203,10 @@ impl Source {
         let keys = keys.fold(KeySet::builder(), KeySetBuilder::verifying);
         let keys = keys.build().map_err(|error| failed(error.into()))?;
         let until = self.clock.unix_now().plus(self.max_stale);
-        self.keys.store(Arc::new(keys.until(until)));
-        Ok(fresh(answer.headers().get(header::CACHE_CONTROL)))
+        let new = keys.until(until);
+        self.keys.rcu(|old| new.after(old));
+        let fresh = fresh(answer.headers().get(header::CACHE_CONTROL));
+        Ok(fresh.min(self.max_stale))
     }
 }
 
@@ -221,25 +234,38 @@ impl FindKeys for Finder {
         let runtime = tokio::runtime::Handle::try_current().ok()?;
         let now = source.clock.unix_now();
         let loaded = source.keys.load().is_usable(now);
-        let mut done = source.fetched.subscribe();
-        match source.lookups().next(kid, loaded, now) {
+        let (mut done, fetched) = (source.looked.subscribe(), source.fetched.subscribe());
+        let elapsed = source.clock.monotonic();
+        match source.lookups().next(kid, loaded, elapsed) {
             Next::GiveUp => return None,
             Next::Wait => {}
             Next::Fetch => {
                 // In a task of its own: the client may go away, others wait too.
-                let source = Arc::clone(source);
-                drop(runtime.spawn(async move { source.refresh().await }));
+                let flight = Flight(Arc::clone(source));
+                drop(runtime.spawn(async move { flight.0.refresh().await.is_ok() }));
             }
         }
         let (source, kid) = (Arc::clone(source), kid.to_owned());
         Some(Box::pin(async move {
-            let answered = timeout(WAIT_TIMEOUT, done.changed()).await.is_ok();
-            let now = source.clock.unix_now();
-            let keys = source.keys.load();
-            if answered && keys.is_usable(now) && keys.find(Some(&kid)).is_none() {
+            let ended = timeout(WAIT_TIMEOUT, done.changed()).await.is_ok();
+            // An issuer that did not answer did not say that it lacks the key.
+            let answered = fetched.has_changed().unwrap_or_default();
+            if ended && answered && source.keys.load().find(Some(&kid)).is_none() {
+                let now = source.clock.monotonic();
                 source.lookups().note_unknown(kid, now);
             }
         }))
+    }
+}
+
+/// A fetch under way. However it ends, by a panic or with its runtime, others
+/// may try again.
+struct Flight(Arc<Source>);
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        self.0.lookups().ended();
+        self.0.looked.send_modify(|count| *count += 1);
     }
 }
 
@@ -331,9 +357,11 @@ impl RemoteKeysBuilder {
                 time: self.max_stale,
             });
         }
+        // Plain http is for this machine, which no proxy may come between.
+        let plain = url.as_ref().and_then(Uri::scheme_str) == Some("http");
         let fetch = match self.fetch {
             Some(fetch) => Some(fetch),
-            None => HttpFetch::new()
+            None => HttpFetch::make(plain)
                 .map(|fetch| Arc::new(fetch) as Arc<dyn FetchJwks>)
                 .map_err(|_| problems.push(Problem::NoHttpClient))
                 .ok(),
@@ -348,7 +376,9 @@ impl RemoteKeysBuilder {
             max_stale: self.max_stale,
             keys: Arc::default(),
             lookups: Mutex::default(),
+            turn: tokio::sync::Mutex::default(),
             fetched: tokio::sync::watch::Sender::new(0),
+            looked: tokio::sync::watch::Sender::new(0),
             clock: self.clock,
         })))
     }

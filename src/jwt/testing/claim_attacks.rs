@@ -33,6 +33,10 @@ fn times(keys: &TestKeys) -> Vec<Attack> {
             .answered("token_not_yet_valid"),
         Attack::token("issued in an hour", token("iat", json!(now + 3_600))),
         Attack::token(
+            "signed in tomorrow",
+            token("auth_time", json!(now + 86_400)),
+        ),
+        Attack::token(
             "lives for ten years",
             token("exp", json!(now + 315_360_000)),
         ),

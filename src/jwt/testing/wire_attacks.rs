@@ -36,6 +36,7 @@ fn credentials(keys: &TestKeys) -> Vec<Attack> {
         ("a scheme alone", "Bearer".to_owned()),
         ("two spaces", format!("Bearer  {good}")),
         ("a tab", format!("Bearer \t{good}")),
+        ("a tab alone", format!("Bearer\t{good}")),
         ("a comma after the token", format!("Bearer {good},")),
         ("two tokens", format!("Bearer {good} {good}")),
         (

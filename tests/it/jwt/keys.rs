@@ -294,7 +294,7 @@ fn keys_are_replaced_under_the_hands_of_a_verifier() {
     let rules = verifier(&a);
     let token = b.sign("at+jwt", &claims(), at(NOW)).expect("signed");
     assert!(rules.verify(&token, at(NOW)).is_err());
-    a.replace(&b);
+    a.replace(&b).expect("two sets of our own");
     assert!(rules.verify(&token, at(NOW)).is_ok());
 }
 
@@ -424,4 +424,51 @@ async fn requirements_are_checked_where_the_caller_is_known() {
         .realm("\\")
         .build();
     assert_eq!(problems.expect_err("four problems").iter().count(), 4);
+}
+
+#[test]
+fn a_predecessor_signs_on_without_an_end_when_its_successor_is_revoked() {
+    let key = |name: &str| SigningKey::hs256(name, &Secret::random(32)).expect("a key");
+    let set = KeySet::builder()
+        .signing(key("a"))
+        .token_lifetime(Duration::from_secs(600));
+    let set = set.build().expect("one key");
+    set.rotate(key("b"), at(1_000)).expect("later");
+    assert_eq!(set.state("a", at(1_600)), Some(KeyState::Retired));
+    set.revoke("b");
+    assert_eq!(set.state("a", at(1_600)), Some(KeyState::Active));
+    assert!(set.sign("at+jwt", &claims(), at(1_600)).is_ok());
+    set.rotate(key("c"), at(5_000)).expect("later");
+    // Two rotations ahead of time do not cost the key that signs now.
+    set.rotate(key("d"), at(9_000)).expect("later still");
+    assert_eq!(set.state("a", at(1_600)), Some(KeyState::Active));
+    for early in [0, 5_000, 9_000] {
+        let error = set.rotate(key("e"), at(early)).expect_err("not the last");
+        assert!(matches!(
+            error.into_problems()[..],
+            [Problem::TwoSigners { .. }]
+        ));
+    }
+}
+
+#[test]
+fn what_was_revoked_stays_revoked_when_keys_are_replaced() {
+    let key = SigningKey::hs256("a", &Secret::random(32)).expect("a key");
+    let set = || {
+        KeySet::builder()
+            .signing(key.clone())
+            .build()
+            .expect("one key")
+    };
+    let keys = set();
+    keys.revoke("a");
+    keys.revoke("never seen");
+    keys.replace(&set()).expect("two sets of our own");
+    for kid in ["a", "never seen"] {
+        assert_eq!(
+            keys.state(kid, at(NOW)),
+            Some(KeyState::Compromised),
+            "{kid}"
+        );
+    }
 }

@@ -475,7 +475,7 @@ async fn a_missing_scope_is_forbidden_and_a_stale_sign_in_must_be_renewed() {
 
 #[tokio::test]
 async fn a_revoked_session_is_refused_and_says_so() {
-    let revocations = Revocations::new(Duration::from_secs(600));
+    let revocations = Revocations::new(Duration::from_secs(24 * 60 * 60 + 5));
     let layer = layer_of(keys())
         .revocations(revocations.clone())
         .build()
@@ -543,6 +543,8 @@ fn weak_keys_and_contradictions_are_configuration_problems() {
         &"abcd".repeat(16),
         &"a".repeat(64),
         "password-0123456789-abcdefghijklmnop",
+        "a-string-secret-at-least-256-bits-long",
+        "my-super-secret-key-change-me-please-1234",
     ] {
         let problems = KeySet::from_secret(&Secret::new(weak.to_owned()))
             .expect_err(weak)
@@ -594,6 +596,24 @@ fn weak_keys_and_contradictions_are_configuration_problems() {
         .build()
         .expect_err("three problems");
     assert_eq!(problems.iter().count(), 3, "{problems}");
+
+    // What would let strangers by, or demand nothing, or forget too early.
+    for (name, builder) in [
+        (
+            "optional",
+            layer_of(keys()).optional().require_scope("admin"),
+        ),
+        (
+            "no class",
+            layer_of(keys()).require_context_class(Vec::<String>::new()),
+        ),
+        (
+            "short",
+            layer_of(keys()).revocations(Revocations::new(Duration::from_secs(600))),
+        ),
+    ] {
+        assert_eq!(builder.build().expect_err(name).iter().count(), 1, "{name}");
+    }
 }
 
 #[test]

@@ -340,3 +340,75 @@ async fn a_set_is_followed_until_nobody_wants_it() {
         StatusCode::OK
     );
 }
+
+#[tokio::test]
+async fn a_key_revoked_here_stays_revoked_however_often_it_is_fetched() {
+    let stolen = keys();
+    let (_issuer, url) = Issuer::start(&[&stolen]).await;
+    let clock = ManualClock::at(UnixSeconds::new(NOW));
+    let remote = remote(&format!("{url}/jwks.json"), &clock);
+    remote.refresh().await.expect("a set");
+    let layer = layer(&remote, &stolen, &clock);
+    remote
+        .keys()
+        .revoke(stolen.signing_key().verifying_key().kid());
+    for _ in 0..2 {
+        let answer = present(&layer, &stolen.token().sign()).await;
+        assert_eq!(answer.code(), "signing_key_revoked");
+        remote.refresh().await.expect("a set");
+    }
+    let other = keys().key_set();
+    assert!(remote.keys().replace(&other).is_err() && other.replace(&remote.keys()).is_err());
+}
+
+/// Panics, as somebody's own client might.
+#[derive(Debug)]
+struct Fragile(Arc<AtomicUsize>);
+
+impl tower_rampart::jwt::FetchJwks for Fragile {
+    fn get(&self, _url: &http::Uri) -> tower_rampart::jwt::Fetched {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        panic!("a client that fails badly");
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_panics_is_tried_again() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let clock = ManualClock::at(UnixSeconds::new(NOW));
+    let remote = RemoteKeys::builder("https://issuer.example/jwks.json")
+        .fetch(Fragile(Arc::clone(&asked)))
+        .clock(clock.clone())
+        .build()
+        .expect("valid");
+    let keys = keys();
+    let layer = layer(&remote, &keys, &clock);
+    for round in 1..=2 {
+        let answer = present(&layer, &keys.token().sign()).await;
+        assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(asked.load(Ordering::SeqCst), round);
+        clock.advance(Duration::from_secs(5));
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_no_key_could_verify_asks_for_none() {
+    let known = keys();
+    let (issuer, url) = Issuer::start(&[&known]).await;
+    let clock = ManualClock::at(UnixSeconds::new(NOW));
+    let remote = remote(&format!("{url}/jwks.json"), &clock);
+    remote.refresh().await.expect("a set");
+    let layer = layer(&remote, &known, &clock);
+    for token in [
+        known
+            .token()
+            .header("alg", "none")
+            .header("kid", "x")
+            .sign(),
+        known.token().header("kid", "k".repeat(129)).sign(),
+        "a.b.c".to_owned(),
+    ] {
+        assert_eq!(present(&layer, &token).await.code(), "token_invalid");
+    }
+    assert_eq!(issuer.asked(), 1);
+}

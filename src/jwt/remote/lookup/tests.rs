@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn strangers_make_one_fetch_in_thirty_seconds() {
-    let at = UnixSeconds::new;
+    let at = Duration::from_secs;
     let mut lookups = Lookups::default();
     assert_eq!(lookups.next("a", true, at(100)), Next::Fetch);
     assert_eq!(lookups.next("b", true, at(100)), Next::Wait);
@@ -36,9 +36,9 @@ fn strangers_make_one_fetch_in_thirty_seconds() {
 fn the_memory_of_unknown_keys_is_bounded() {
     let mut lookups = Lookups::default();
     for index in 0..5_000 {
-        lookups.note_unknown(index.to_string(), UnixSeconds::new(1));
+        lookups.note_unknown(index.to_string(), Duration::from_secs(1));
     }
     assert_eq!(lookups.unknown.len(), MAX_UNKNOWN);
-    lookups.note_unknown("late".to_owned(), UnixSeconds::new(62));
+    lookups.note_unknown("late".to_owned(), Duration::from_secs(62));
     assert_eq!(lookups.unknown.len(), 1);
 }
