@@ -18,6 +18,7 @@ use crate::support::{Answer, Hello, call, request};
 
 mod allocations;
 mod attacks;
+mod interop;
 mod keys;
 mod remote;
 mod vectors;
