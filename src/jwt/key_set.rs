@@ -1,9 +1,7 @@
 //! The keys of one issuer: one that signs, and all that verify.
 
-use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use arc_swap::{ArcSwap, Guard};
 use base64::Engine as _;
@@ -12,11 +10,11 @@ use serde_json::{Map, Value};
 
 use super::algorithm::Algorithm;
 use super::error::{ConfigError, Problem, SignError};
-use super::key::{SigningKey, VerifyingKey};
+use super::key::SigningKey;
+use super::key_set_builder::KeySetBuilder;
 use super::key_state::{KeyState, KeyTimes};
 use super::keys::{Entry, FindKeys, Key, Keys, header};
 use crate::clock::UnixSeconds;
-use crate::config::Problems;
 use crate::secret::Secret;
 
 /// A set of keys. Clones share it, changes included: readers never wait, and a
@@ -28,8 +26,7 @@ use crate::secret::Secret;
 /// # Examples
 ///
 /// ```
-/// use std::time::Duration;
-/// use tower_rampart::clock::UnixSeconds;
+/// /// use tower_rampart::clock::UnixSeconds;
 /// use tower_rampart::jwt::{KeySet, KeyState, SigningKey};
 ///
 /// let (first, second) = (SigningKey::generate_ed25519(), SigningKey::generate_ed25519());
@@ -58,11 +55,7 @@ struct Shared {
 impl KeySet {
     /// Starts a set.
     pub fn builder() -> KeySetBuilder {
-        KeySetBuilder {
-            keys: Vec::new(),
-            revoked: HashSet::new(),
-            token_lifetime: None,
-        }
+        KeySetBuilder::default()
     }
 
     /// Derives an HS256 key from an application's one secret.
@@ -90,7 +83,13 @@ impl KeySet {
     }
 
     /// Derives keys from the current secret, which signs, and from previous
-    /// ones, whose tokens are accepted until they expire.
+    /// ones, which verify for as long as the set lives.
+    ///
+    /// # Security
+    ///
+    /// Whoever has a previous secret can make tokens. For one that leaked, use
+    /// [`KeySetBuilder::compromised`]; for one that is merely old,
+    /// [`KeySetBuilder::verifying_until`] the last of its tokens is over.
     ///
     /// # Errors
     ///
@@ -104,6 +103,13 @@ impl KeySet {
             builder = builder.verifying(SigningKey::derived(secret, b"")?.verifying_key().clone());
         }
         builder.build()
+    }
+
+    pub(super) fn from_keys(keys: Keys) -> Self {
+        Self(Arc::new(Shared {
+            keys: Arc::new(ArcSwap::from_pointee(keys)),
+            source: None,
+        }))
     }
 
     /// Starts a set whose keys come from elsewhere.
@@ -277,123 +283,5 @@ impl KeySet {
 impl fmt::Debug for KeySet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("KeySet").field(&self.load().entries).finish()
-    }
-}
-
-/// Collects the keys of a [`KeySet`].
-#[derive(Debug)]
-#[must_use]
-pub struct KeySetBuilder {
-    keys: Vec<(VerifyingKey, Option<SigningKey>, KeyTimes)>,
-    revoked: HashSet<String>,
-    token_lifetime: Option<Duration>,
-}
-
-impl KeySetBuilder {
-    /// Adds a key that signs, from always on; it verifies too.
-    pub fn signing(self, key: SigningKey) -> Self {
-        self.signing_from(key, UnixSeconds::new(0))
-    }
-
-    /// Adds a key that signs from a time on, and verifies already.
-    pub fn signing_from(self, key: SigningKey, from: UnixSeconds) -> Self {
-        let times = KeyTimes {
-            sign_from: Some(from),
-            ..KeyTimes::default()
-        };
-        self.add(key.verifying_key().clone(), Some(key), times)
-    }
-
-    /// Adds a key that verifies.
-    pub fn verifying(self, key: VerifyingKey) -> Self {
-        self.add(key, None, KeyTimes::default())
-    }
-
-    /// Adds a key that verifies until a time. From then on its tokens are
-    /// answered `token_expired`: they are over anyway.
-    pub fn verifying_until(self, key: VerifyingKey, until: UnixSeconds) -> Self {
-        let times = KeyTimes {
-            verify_until: Some(until),
-            ..KeyTimes::default()
-        };
-        self.add(key, None, times)
-    }
-
-    /// Adds a key that must not be believed any more: its tokens are answered
-    /// `signing_key_revoked`.
-    pub fn compromised(self, key: VerifyingKey) -> Self {
-        let times = KeyTimes {
-            compromised: true,
-            ..KeyTimes::default()
-        };
-        self.add(key, None, times)
-    }
-
-    /// Names a key that must not be believed any more. Without the key itself,
-    /// whatever bears its name is answered `signing_key_revoked`.
-    pub fn revoked(mut self, kid: impl Into<String>) -> Self {
-        self.revoked.insert(kid.into());
-        self
-    }
-
-    /// Sets how long tokens live, leeway included: a key that was replaced is
-    /// retired when the last of its tokens is over. Without it, keys verify
-    /// for ever.
-    pub fn token_lifetime(mut self, lifetime: Duration) -> Self {
-        self.token_lifetime = Some(lifetime);
-        self
-    }
-
-    fn add(mut self, key: VerifyingKey, signing: Option<SigningKey>, times: KeyTimes) -> Self {
-        self.keys.push((key, signing, times));
-        self
-    }
-
-    /// Checks the set.
-    ///
-    /// # Errors
-    ///
-    /// [`Problem::NoKeys`] if there is none; [`Problem::DuplicateKeyId`] if
-    /// two keys share an identifier; [`Problem::TwoSigners`] if two begin to
-    /// sign in the same second.
-    pub fn build(self) -> Result<KeySet, ConfigError> {
-        let mut problems = Vec::new();
-        if self.keys.is_empty() {
-            problems.push(Problem::NoKeys);
-        }
-        let (mut kids, mut starts) = (HashSet::new(), HashSet::new());
-        for (key, _, times) in &self.keys {
-            if !kids.insert(key.kid()) {
-                problems.push(Problem::DuplicateKeyId {
-                    kid: key.kid().to_owned(),
-                });
-            }
-            if times.sign_from.is_some_and(|from| !starts.insert(from)) {
-                problems.push(Problem::TwoSigners {
-                    kid: key.kid().to_owned(),
-                });
-            }
-        }
-        if !problems.is_empty() {
-            return Err(Problems::of(problems, Problem::NoKeys));
-        }
-        let mut keys = Keys {
-            entries: Vec::new(),
-            revoked: self.revoked,
-            token_lifetime: self.token_lifetime,
-            usable_until: Some(UnixSeconds::new(u64::MAX)),
-        };
-        for (key, signing, mut times) in self.keys {
-            times.compromised |= keys.revoked.remove(key.kid());
-            keys.entries.push(Entry {
-                key: Arc::new(Key::new(key, signing)),
-                times,
-            });
-        }
-        keys.settle();
-        Ok(KeySet(Arc::new(Shared {
-            keys: Arc::new(ArcSwap::from_pointee(keys)),
-            source: None,
-        })))
     }
 }

@@ -61,6 +61,7 @@ mod jwk;
 mod jwk_set;
 mod key;
 mod key_set;
+mod key_set_builder;
 mod key_state;
 mod keys;
 mod layer;
@@ -81,7 +82,8 @@ pub use claims::Claims;
 pub use error::{ConfigError, Problem, SignError, VerifyError, VerifyErrorKind};
 pub use jwk_set::{JwkSet, SkippedJwk};
 pub use key::{SigningKey, VerifyingKey};
-pub use key_set::{KeySet, KeySetBuilder};
+pub use key_set::KeySet;
+pub use key_set_builder::KeySetBuilder;
 pub use key_state::KeyState;
 pub use layer::JwtLayer;
 #[cfg(feature = "jwks-client")]

@@ -152,13 +152,8 @@ impl TestKeys {
 
     /// Returns a set with this one key.
     #[must_use]
-    #[allow(
-        clippy::missing_panics_doc,
-        reason = "one key cannot contradict itself"
-    )]
     pub fn key_set(&self) -> KeySet {
-        let keys = KeySet::builder().signing(self.key.clone()).build();
-        keys.expect("one key cannot contradict itself")
+        KeySet::builder().signing(self.key.clone()).assemble()
     }
 
     /// Starts a good token: `at+jwt`, for `user-1`, for ten minutes.

@@ -53,6 +53,18 @@ fn keys() -> [(SigningKey, &'static str); 3] {
     ]
 }
 
+/// Says that something is missing; an error where it must not be.
+fn skip(what: &str) {
+    let required = std::env::var("RAMPART_TEST_REQUIRE").unwrap_or_default();
+    assert!(
+        !required
+            .split(',')
+            .any(|name| name.eq_ignore_ascii_case(what)),
+        "{what} is required, and not installed"
+    );
+    let _ = writeln!(std::io::stderr(), "skipped: no {what}");
+}
+
 fn is_installed(program: &str, arguments: &[&str]) -> bool {
     let quiet = Command::new(program)
         .args(arguments)
@@ -112,7 +124,7 @@ fn pyjwt_and_this_crate_believe_each_other() {
     if is_installed("python3", &["-c", "import jwt, cryptography"]) {
         check("python3", &["-c", PYTHON]);
     } else {
-        let _ = writeln!(std::io::stderr(), "skipped: no PyJWT");
+        skip("PyJWT");
     }
 }
 
@@ -121,6 +133,6 @@ fn jose_and_this_crate_believe_each_other() {
     if is_installed("node", &["-e", "require('jose')"]) {
         check("node", &["-e", NODE]);
     } else {
-        let _ = writeln!(std::io::stderr(), "skipped: no jose");
+        skip("jose");
     }
 }

@@ -412,3 +412,26 @@ async fn a_token_that_no_key_could_verify_asks_for_none() {
     }
     assert_eq!(issuer.asked(), 1);
 }
+
+#[test]
+fn a_runtime_that_is_gone_leaves_nothing_locked() {
+    let clock = ManualClock::at(UnixSeconds::new(NOW));
+    let remote = RemoteKeys::builder("https://issuer.example/jwks.json")
+        .fetch(Fragile(Arc::default()))
+        .clock(clock.clone())
+        .build()
+        .expect("valid");
+    let keys = keys();
+    let mut service = layer(&remote, &keys, &clock).layer(Hello::default());
+    let field = format!("Bearer {}", keys.token().sign());
+    for _ in 0..2 {
+        let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+        let handle = runtime.handle().clone();
+        runtime.shutdown_background();
+        let _inside = handle.enter();
+        // The fetch is dropped unpolled, in the middle of the decision.
+        let request = request("GET", "/", &[("authorization", &field)]);
+        drop(tower::Service::call(&mut service, request));
+        clock.advance(Duration::from_secs(5));
+    }
+}
