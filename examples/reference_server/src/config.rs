@@ -30,7 +30,7 @@ pub(crate) struct Config {
     pub(crate) secret: Option<Arc<Secret>>,
     pub(crate) previous_secrets: Vec<Arc<Secret>>,
     /// Identifiers of keys, or secrets, that must not be believed any more.
-    pub(crate) revoked_keys: Vec<String>,
+    pub(crate) revoked_keys: Vec<Arc<Secret>>,
     /// An asymmetric key that signs instead of one made of the secret.
     pub(crate) signing_key: Option<SigningKey>,
     pub(crate) database: PathBuf,
@@ -208,16 +208,9 @@ impl Reader<'_> {
         secrets.into_iter().map(Arc::new).collect()
     }
 
-    fn revoked_keys(&mut self) -> Vec<String> {
-        let name = "SECRET_KEY_REVOKED";
-        let mut revoked = Vec::new();
-        for entry in self.secret_list(name) {
-            match std::str::from_utf8(entry.expose()) {
-                Ok(text) => revoked.push(text.to_owned()),
-                Err(_) => self.problem(name, "is not UTF-8; write key identifiers, or secrets"),
-            }
-        }
-        revoked
+    fn revoked_keys(&mut self) -> Vec<Arc<Secret>> {
+        let revoked = self.secret_list("SECRET_KEY_REVOKED");
+        revoked.into_iter().map(Arc::new).collect()
     }
 
     /// Reads a secret setting that is a list, separated by commas.

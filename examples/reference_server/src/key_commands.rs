@@ -132,8 +132,7 @@ async fn revoke(keys: &Keys, db: &Db, kid: &str, yes: bool, json: bool) -> Resul
     }
     // A key that signs needs a successor at once. That of SIGNING_KEY is the
     // key of the secret, until another one is put in its place.
-    let signs = matches!(state, KeyState::Active | KeyState::Next);
-    let successor = match signs && !keys.is_asymmetric() {
+    let successor = match state == KeyState::Active && !keys.is_asymmetric() {
         true => Some(keys.rotation(true)?),
         false => None,
     };

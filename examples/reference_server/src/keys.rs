@@ -37,7 +37,8 @@ pub(crate) struct Configured {
     secret: Arc<Secret>,
     previous: Vec<Arc<Secret>>,
     signing: Option<SigningKey>,
-    revoked: Vec<String>,
+    /// Names of keys, or the secrets that make them.
+    revoked: Vec<Arc<Secret>>,
 }
 
 impl Configured {
@@ -126,14 +127,17 @@ impl Keys {
     /// what they signed.
     fn reconfigure(&mut self, configured: Configured, now: UnixSeconds) {
         if configured.secret != self.configured.secret {
-            self.replaced
-                .push((Arc::clone(&self.configured.secret), now));
+            let replaced = Arc::clone(&self.configured.secret);
+            // One that had been replaced before, and came back, signed until now.
+            self.replaced.retain(|(secret, _)| *secret != replaced);
+            self.replaced.push((replaced, now));
         }
         let since = |secret: &Arc<Secret>| {
             let known = self.previous.iter().find(|(known, _)| known == secret);
             (Arc::clone(secret), known.map_or(now, |(_, since)| *since))
         };
         self.previous = configured.previous.iter().map(since).collect();
+        // A key that is taken away without another one signs until the next start.
         if let Some(key) = &configured.signing
             && configured.kid() != self.configured.kid()
         {
@@ -151,12 +155,24 @@ impl Keys {
         self.configured = configured;
     }
 
-    /// Puts the set together.
+    /// Puts the set together, and makes sure that a key is left that signs.
     ///
     /// # Errors
     ///
-    /// If the secrets are too weak, or make one key twice.
-    pub(crate) fn key_set(&self) -> std::result::Result<KeySet, ConfigError> {
+    /// If the secrets are too weak, or every key that signs is revoked.
+    pub(crate) fn key_set(&self) -> Result<KeySet> {
+        let set = self.assemble()?;
+        if !set.can_sign() {
+            return Err(
+                "SECRET_KEY_REVOKED names every key that signs; set another SECRET_KEY, or run \
+                 `keys rotate` first"
+                    .into(),
+            );
+        }
+        Ok(set)
+    }
+
+    fn assemble(&self) -> std::result::Result<KeySet, ConfigError> {
         let mut set = Assembly {
             keys: KeySet::builder().token_lifetime(self.token_lifetime),
             kids: HashSet::new(),
@@ -180,10 +196,12 @@ impl Keys {
             })?;
         }
         for entry in &self.configured.revoked {
-            set.revoke(entry);
-            // What is not the name of a key may be the secret itself.
-            if let Ok(key) = SigningKey::derived(&Secret::new(entry.clone()), b"") {
-                set.revoke(key.verifying_key().kid());
+            if let Ok(kid) = std::str::from_utf8(entry.expose()) {
+                set.revoke(kid);
+            }
+            // What is strong enough may be a secret itself.
+            if SigningKey::derived(entry, b"").is_ok() {
+                self.each_key(entry, |key, _| set.compromised(&key))?;
             }
         }
         for row in self.rows.iter().filter(|row| row.revoked_at.is_some()) {
@@ -210,26 +228,15 @@ impl Keys {
     }
 
     /// Returns the secrets whose refresh tokens are accepted beside the
-    /// current one's. Those that were revoked are among them: without the
-    /// identifier of a session, which only its token holds, a secret makes no
-    /// refresh token, and nobody has to sign in again.
+    /// current one's: those that are configured as previous, and those that
+    /// were replaced while this process ran.
     fn previous(&self) -> Vec<Secret> {
         let current = self.configured.secret();
-        let revoked = self
-            .configured
-            .revoked
-            .iter()
-            .map(|entry| Secret::new(entry.clone()));
         let others = self.configured.previous.iter();
-        let others = others.chain(self.replaced.iter().map(|(secret, _)| secret));
         let mut previous: Vec<Secret> = Vec::new();
-        for secret in others
-            .map(|secret| Secret::new(secret.expose()))
-            .chain(revoked)
-        {
-            let usable = SigningKey::derived(&secret, b"").is_ok();
-            if usable && secret != *current && !previous.contains(&secret) {
-                previous.push(secret);
+        for secret in others.chain(self.replaced.iter().map(|(secret, _)| secret)) {
+            if **secret != *current && !previous.contains(secret) {
+                previous.push(Secret::new(secret.expose()));
             }
         }
         previous
@@ -251,9 +258,12 @@ impl Keys {
     pub(crate) fn rotation(&self, at_once: bool) -> Result<KeyRow> {
         let now = SystemClock.unix_now().as_u64();
         let lead = if at_once { 0 } else { LEAD };
-        let latest = self.rows.iter().map(|row| row.sign_from().as_u64()).max();
-        // Two keys cannot begin in the same second.
-        let from = (now + lead).max(latest.map_or(0, |latest| latest + 1));
+        // Two keys cannot begin in the same second. One that a wrong clock made
+        // begin far ahead must not push this one there too.
+        let mut from = now + lead;
+        while self.rows.iter().any(|row| row.sign_from().as_u64() == from) {
+            from += 1;
+        }
         let salt = random_bytes::<16>().to_vec();
         let secret = self.configured.secret();
         let own = SigningKey::derived(secret, b"")?;
@@ -299,6 +309,15 @@ impl Assembly {
         }
     }
 
+    fn compromised(&mut self, key: &SigningKey) {
+        let key = key.verifying_key();
+        if self.kids.insert(key.kid().to_owned()) {
+            self.change(|keys| keys.compromised(key.clone()));
+        } else {
+            self.revoke(key.kid());
+        }
+    }
+
     fn revoke(&mut self, kid: &str) {
         self.change(|keys| keys.revoked(kid));
     }
@@ -313,7 +332,7 @@ impl Assembly {
 /// be used is told once, and the keys stay as they are.
 pub(crate) async fn follow(mut keys: Keys, settings: Settings, db: Db, issuer: TokenIssuer) {
     let mut every = tokio::time::interval(EVERY);
-    let mut told = String::new();
+    let (mut told, mut silent) = (String::new(), false);
     for round in 1_u32.. {
         every.tick().await;
         let mut changed = false;
@@ -322,8 +341,12 @@ pub(crate) async fn follow(mut keys: Keys, settings: Settings, db: Db, issuer: T
                 keys.rows = rows;
                 changed = true;
             }
-            Ok(_) => {}
-            Err(error) => tracing::warn!(%error, "the signing keys could not be read"),
+            Ok(_) => silent = false,
+            Err(error) if !silent => {
+                tracing::warn!(%error, "the signing keys cannot be read; they stay");
+                silent = true;
+            }
+            Err(_) => {}
         }
         if round.is_multiple_of(FILES_EVERY) {
             match reread(&settings) {

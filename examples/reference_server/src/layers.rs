@@ -9,7 +9,7 @@ use http::{HeaderName, Method};
 use tower_rampart::context::ContextLayer;
 use tower_rampart::cors::CorsLayer;
 use tower_rampart::csrf::{CsrfLayer, OriginPolicy};
-use tower_rampart::jwt::{JwtLayer, JwtLayerBuilder, Source};
+use tower_rampart::jwt::{JwtLayer, RequireLayer, Source};
 use tower_rampart::rate_limit::{Key, Quota, RateLimitLayer};
 use tower_rampart::secret::Secret;
 use tower_rampart::security_headers::SecurityHeadersLayer;
@@ -36,7 +36,7 @@ pub(crate) struct Layers {
     /// Around API routes that do.
     pub(crate) account: Rampart,
     /// Demands a recent sign-in, inside `account`.
-    pub(crate) fresh: JwtLayer,
+    pub(crate) fresh: RequireLayer,
     /// Limits by address what takes a password.
     pub(crate) login: RateLimitLayer,
     /// Limits by account what takes a password; asked by handlers.
@@ -114,7 +114,7 @@ impl Layers {
                 SessionLayer::new(issuer.clone(), SessionCookies::default())
                     .origins(&config.origins),
             )
-            .jwt(jwt(issuer).build()?)
+            .jwt(jwt(issuer)?)
             .rate_limit_subject(
                 limit("api-subject", config.limit_api)
                     .key(Key::Subject)
@@ -127,7 +127,7 @@ impl Layers {
             edge,
             public,
             account,
-            fresh: jwt(issuer).require_fresh(FRESH).build()?,
+            fresh: RequireLayer::fresh(FRESH).build()?,
             login: limit("login-address", config.limit_login_ip).build()?,
             login_account: limit("login-account", config.limit_login_account).build()?,
             image_upload: UploadLayer::multipart()
@@ -139,11 +139,13 @@ impl Layers {
     }
 }
 
-fn jwt(issuer: &TokenIssuer) -> JwtLayerBuilder {
+fn jwt(issuer: &TokenIssuer) -> Result<JwtLayer> {
     let cookie = Source::Cookie(SessionCookies::default().access_name().to_owned());
-    JwtLayer::builder(issuer.verifier())
+    let layer = JwtLayer::builder(issuer.verifier())
         .sources([Source::Bearer, cookie])
         .revocations(issuer.revocations())
+        .build()?;
+    Ok(layer)
 }
 
 fn cors(origins: &OriginPolicy) -> Result<CorsLayer> {

@@ -290,10 +290,38 @@ async fn a_secret_publishes_nothing_and_can_be_revoked_by_its_value() {
     server.register("ada@example.org").await;
     let session = server.login("ada@example.org").await;
     // The incident: another secret, and the old one is not believed.
-    server.restart_with(&[("SECRET_KEY", other), ("SECRET_KEY_REVOKED", secret)]);
+    let incident = [("SECRET_KEY", other), ("SECRET_KEY_REVOKED", secret)];
+    server.restart_with(&[incident[0], incident[1], ("SECRET_KEY_PREVIOUS", secret)]);
     let answer = server.get("/api/me", &text(&session, "access_token")).await;
     refused(answer, 401, "signing_key_revoked").await;
     let renewed = refresh(&server, &text(&session, "refresh_token")).await;
     let answer = server.get("/api/me", &text(&renewed, "access_token")).await;
     assert_eq!(answer.status(), StatusCode::OK, "nobody signs in again");
+
+    // Not previous any more: sessions end, and a forgery learns nothing.
+    server.restart_with(&incident);
+    let old = text(&session, "access_token");
+    refused(
+        server.get("/api/me", &old).await,
+        401,
+        "signing_key_revoked",
+    )
+    .await;
+    let (input, _) = old.rsplit_once('.').expect("a token");
+    let forged = format!("{input}.{}", "A".repeat(43));
+    refused(server.get("/api/me", &forged).await, 401, "token_invalid").await;
+    let body = json!({"refresh_token": text(&session, "refresh_token")});
+    let answer = server.post("/api/auth/refresh", body).await;
+    refused(answer, 401, "refresh_invalid").await;
+
+    let all = server.command(
+        &["keys", "list"],
+        &[("SECRET_KEY", other), ("SECRET_KEY_REVOKED", other)],
+    );
+    assert_eq!(all.status.code(), Some(1));
+    let error = String::from_utf8_lossy(&all.stderr).into_owned();
+    assert!(
+        error.contains("every key that signs") && !error.contains(other),
+        "{error}"
+    );
 }
