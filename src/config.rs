@@ -32,7 +32,7 @@ impl<P> Problems<P> {
 
     /// Returns problems that are known to exist; `otherwise` stands in for an
     /// empty list.
-    #[cfg(feature = "jwt")]
+    #[cfg(any(feature = "jwks-client", feature = "session"))]
     pub(crate) fn of(problems: Vec<P>, otherwise: P) -> Self {
         if problems.is_empty() {
             Self(vec![otherwise])
