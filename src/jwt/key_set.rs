@@ -26,7 +26,8 @@ use crate::secret::Secret;
 /// # Examples
 ///
 /// ```
-/// /// use tower_rampart::clock::UnixSeconds;
+/// use std::time::Duration;
+/// use tower_rampart::clock::UnixSeconds;
 /// use tower_rampart::jwt::{KeySet, KeyState, SigningKey};
 ///
 /// let (first, second) = (SigningKey::generate_ed25519(), SigningKey::generate_ed25519());
