@@ -66,6 +66,12 @@ impl Principal {
             .map(|session| self.0.text(session))
     }
 
+    /// Returns which refresh token of its session the access token came with.
+    #[cfg(feature = "session")]
+    pub(crate) fn generation(&self) -> Option<u64> {
+        self.0.registered.generation
+    }
+
     /// Returns the scopes that were granted.
     pub fn scopes(&self) -> impl Iterator<Item = &str> {
         let list = self

@@ -3,14 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::check::Rules;
+use http::request;
+
+use super::check::{Observer, Rules};
 use super::error::{ConfigError, Problem};
 use super::layer::JwtLayer;
 use super::require::{Challenge, Requirements};
-use super::revocations::Revocations;
+use super::revocation::Revocations;
 use super::verifier::Verifier;
 use crate::clock::{Clock, SystemClock};
 use crate::config::Problems;
+use crate::identity::Principal;
 use crate::wire::cookie;
 
 /// Where a token is looked for.
@@ -54,6 +57,7 @@ impl JwtLayerBuilder {
                 requirements: Requirements::default(),
                 challenge: Challenge::default(),
                 revocations: None,
+                observer: None,
                 clock: Arc::new(SystemClock),
             },
         }
@@ -127,6 +131,16 @@ impl JwtLayerBuilder {
     /// Refuses the access tokens of sessions that ended.
     pub fn revocations(mut self, revocations: Revocations) -> Self {
         self.rules.revocations = Some(revocations);
+        self
+    }
+
+    /// Shows every request that is let through, with its caller, before it goes
+    /// on. What it does is done on each request, so it must not wait.
+    pub fn observe(
+        mut self,
+        observer: impl Fn(&request::Parts, &Principal) + Send + Sync + 'static,
+    ) -> Self {
+        self.rules.observer = Some(Observer(Arc::new(observer)));
         self
     }
 

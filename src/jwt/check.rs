@@ -1,5 +1,6 @@
 //! The decision: who is the caller, and may they pass?
 
+use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +11,7 @@ use super::builder::Source;
 use super::claims::Claims;
 use super::error::VerifyErrorKind;
 use super::require::{Challenge, Requirements};
-use super::revocations::Revocations;
+use super::revocation::{EndReason, Revocations, RevokedToken};
 use super::verifier::Verifier;
 use crate::clock::{Clock, UnixSeconds};
 use crate::gate::Verdict;
@@ -22,6 +23,18 @@ use crate::wire::cookie::{CookieLookup, lookup};
 /// How long a client is told to wait for keys that cannot be had.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 
+/// Sees every admitted caller.
+#[derive(Clone)]
+pub(super) struct Observer(pub(super) Arc<Observe>);
+
+type Observe = dyn Fn(&request::Parts, &Principal) + Send + Sync;
+
+impl fmt::Debug for Observer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Observer")
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Rules {
     pub(super) verifier: Verifier,
@@ -30,6 +43,7 @@ pub(super) struct Rules {
     pub(super) requirements: Requirements,
     pub(super) challenge: Challenge,
     pub(super) revocations: Option<Revocations>,
+    pub(super) observer: Option<Observer>,
     pub(super) clock: Arc<dyn Clock>,
 }
 
@@ -112,19 +126,32 @@ impl Rules {
 
     /// Decides about a token that is genuine.
     fn admit(&self, claims: Claims, now: UnixSeconds) -> Result<Caller, Rejection> {
-        let revoked = |session| {
-            self.revocations
-                .as_ref()
-                .is_some_and(|revocations| revocations.contains(session))
-        };
-        if claims.session().is_some_and(revoked) {
-            return Err(self
-                .challenge
-                .invalid_token(RejectionCode::SessionRevoked, "the session was ended"));
+        if let Some(revocations) = &self.revocations {
+            let revoked = revocations.check(&claims, now);
+            revoked.map_err(|revoked| self.refuse_revoked(revoked))?;
         }
         let principal = claims.into_principal();
         self.requirements.check(&principal, now, &self.challenge)?;
         Ok(Some(principal))
+    }
+
+    /// The holder of a genuine token may know why its session is over.
+    fn refuse_revoked(&self, revoked: RevokedToken) -> Rejection {
+        let RevokedToken::Ended(reason) = revoked else {
+            let status = StatusCode::SERVICE_UNAVAILABLE;
+            return Rejection::new(status, RejectionCode::RevocationUnavailable)
+                .retry_after(RETRY_AFTER)
+                .kind("stale-revocations");
+        };
+        let (code, description) = match reason {
+            EndReason::SecurityIncident => {
+                (RejectionCode::ReauthenticationRequired, "sign in again")
+            }
+            _ => (RejectionCode::SessionRevoked, "the session was ended"),
+        };
+        self.challenge
+            .invalid_token(code, description)
+            .member("reason", reason.as_str())
     }
 
     /// Every forgery gets the same answer. Only what a holder of a genuine

@@ -55,6 +55,24 @@ impl Claims {
         self.0.registered.authenticated_at.map(UnixSeconds::new)
     }
 
+    /// Returns which refresh token of its session the token came with, `rg`.
+    #[must_use]
+    pub fn generation(&self) -> Option<u64> {
+        self.0.registered.generation
+    }
+
+    /// Returns how often all sessions of the subject had been ended, `ep`.
+    #[must_use]
+    pub fn epoch(&self) -> u64 {
+        self.0.registered.epoch.unwrap_or_default()
+    }
+
+    /// Returns how often everybody's sessions had been ended, `epa`.
+    #[must_use]
+    pub fn common_epoch(&self) -> u64 {
+        self.0.registered.common_epoch.unwrap_or_default()
+    }
+
     /// Returns all claims; they are read at the first call.
     #[must_use]
     pub fn members(&self) -> &Map<String, Value> {

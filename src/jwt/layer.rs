@@ -30,7 +30,12 @@ impl Policy for JwtLayer {
         head.extensions.remove::<Principal>();
         head.extensions.remove::<Anonymous>();
         match caller {
-            Some(principal) => drop(head.extensions.insert(principal.clone())),
+            Some(principal) => {
+                if let Some(observer) = &self.0.observer {
+                    observer.0(head, principal);
+                }
+                head.extensions.insert(principal.clone());
+            }
             None => drop(head.extensions.insert(Anonymous)),
         }
     }

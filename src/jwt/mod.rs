@@ -70,7 +70,7 @@ mod public;
 #[cfg(feature = "jwks-client")]
 mod remote;
 mod require;
-mod revocations;
+mod revocation;
 #[cfg(feature = "test-util")]
 pub mod testing;
 mod token;
@@ -91,7 +91,7 @@ pub use remote::{
     FetchError, FetchJwks, Fetched, Following, HttpFetch, RemoteKeys, RemoteKeysBuilder,
 };
 pub use require::{RequireLayer, RequireLayerBuilder};
-pub use revocations::Revocations;
+pub use revocation::{EndReason, Revocation, Revocations, Revoked, RevokedToken};
 pub use verifier::{Verifier, VerifierBuilder};
 
 #[cfg(feature = "session")]

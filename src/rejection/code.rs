@@ -44,6 +44,8 @@ pub enum RejectionCode {
     RefreshInvalid,
     /// 401: the refresh token was used before; the session is over.
     RefreshReused,
+    /// 503: nobody could tell for too long which sessions were ended.
+    RevocationUnavailable,
     /// 401: the session reached its end.
     SessionExpired,
     /// 401: the session was unused for too long.
@@ -98,6 +100,7 @@ impl RejectionCode {
             Self::ReauthenticationRequired => "reauthentication_required",
             Self::RefreshInvalid => "refresh_invalid",
             Self::RefreshReused => "refresh_reused",
+            Self::RevocationUnavailable => "revocation_unavailable",
             Self::SessionExpired => "session_expired",
             Self::SessionIdleTimeout => "session_idle_timeout",
             Self::SessionRevoked => "session_revoked",

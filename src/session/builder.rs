@@ -1,13 +1,18 @@
 //! The settings of [`TokenIssuer`].
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
 use super::error::{ConfigError, Problem};
+use super::events::SecurityEventSender;
+use super::flights::Flights;
 use super::issuer::{Inner, TokenIssuer};
+use super::receipts::Receipts;
 use super::refresh_token::RefreshKeys;
+use super::rotation::Windows;
 use super::store::RefreshStore;
 use crate::clock::{Clock, SystemClock, UnixSeconds};
 use crate::config::Problems;
@@ -30,7 +35,9 @@ pub struct TokenIssuerBuilder {
     access: Duration,
     idle: Duration,
     absolute: Duration,
-    grace: Duration,
+    windows: Windows,
+    stale_after: Option<Duration>,
+    events: Option<SecurityEventSender>,
     clock: Arc<dyn Clock>,
 }
 
@@ -46,7 +53,12 @@ impl TokenIssuerBuilder {
             access: Duration::from_secs(10 * 60),
             idle: Duration::from_secs(14 * 24 * 60 * 60),
             absolute: Duration::from_secs(90 * 24 * 60 * 60),
-            grace: Duration::from_secs(10),
+            windows: Windows {
+                grace: Duration::from_secs(10),
+                lost_reply: Duration::from_secs(24 * 60 * 60),
+            },
+            stale_after: Some(Duration::from_secs(30)),
+            events: None,
             clock: Arc::new(SystemClock),
         }
     }
@@ -104,7 +116,46 @@ impl TokenIssuerBuilder {
     /// Sets how long the previous refresh token is answered with the same
     /// successor; 10 s by default, at most 60 s.
     pub fn grace(mut self, grace: Duration) -> Self {
-        self.grace = grace;
+        self.windows.grace = grace;
+        self
+    }
+
+    /// Sets how long the previous refresh token is answered once more after the
+    /// grace period, if its successor was never used: the answer was lost. 24 h
+    /// by default, at most 7 d, and 0 never. Two losses in a row are not
+    /// forgiven: so look a thief and an owner who take turns.
+    ///
+    /// Only holds if [`TokenIssuer::jwt_layer`] guards the routes, since it is
+    /// what sees that a successor is used.
+    pub fn lost_reply(mut self, window: Duration) -> Self {
+        self.windows.lost_reply = window;
+        self
+    }
+
+    /// Sets for how long access tokens are accepted although
+    /// [`sync_revocations`](TokenIssuer::sync_revocations) fails; 30 s by
+    /// default. After that every token is answered 503.
+    pub fn stale_after(mut self, limit: Duration) -> Self {
+        self.stale_after = Some(limit);
+        self
+    }
+
+    /// Accepts access tokens however long nobody could tell which sessions were
+    /// ended.
+    ///
+    /// # Security
+    ///
+    /// Whoever can keep the store from answering can use a revoked access token
+    /// until it expires.
+    pub fn dangerous_accept_stale_revocations(mut self) -> Self {
+        self.stale_after = None;
+        self
+    }
+
+    /// Sends what happens to sessions to a channel of
+    /// [`security_events`](super::security_events).
+    pub fn events(mut self, events: SecurityEventSender) -> Self {
+        self.events = Some(events);
         self
     }
 
@@ -153,20 +204,27 @@ impl TokenIssuerBuilder {
             .build()
             .map_err(jwt)?;
         Ok(TokenIssuer::from_inner(Inner {
-            store: self.store,
             refresh_keys: ArcSwap::from_pointee(RefreshKeys::from_secrets(
                 std::iter::once(secret).chain(&self.previous),
             )),
             keys,
             derived,
             verifier,
-            revocations: Revocations::new(token_lifetime),
+            revocations: match self.stale_after {
+                Some(limit) => Revocations::stale_after(token_lifetime, limit),
+                None => Revocations::new(token_lifetime),
+            },
+            synced_at: AtomicU64::new(0),
+            receipts: Receipts::new(Arc::clone(&self.store)),
+            flights: Flights::default(),
+            events: self.events,
+            store: self.store,
             issuer: self.issuer,
             audience: self.audience,
             access: self.access,
             idle: self.idle,
             absolute: self.absolute,
-            grace: self.grace,
+            windows: self.windows,
             clock: self.clock,
         }))
     }
@@ -184,8 +242,13 @@ impl TokenIssuerBuilder {
                 absolute: self.absolute,
             });
         }
-        if self.grace > Duration::from_secs(60) {
-            problems.push(Problem::Grace { grace: self.grace });
+        let Windows { grace, lost_reply } = self.windows;
+        if grace > Duration::from_secs(60) {
+            problems.push(Problem::Grace { grace });
+        }
+        if lost_reply > Duration::from_secs(7 * 24 * 60 * 60) {
+            let window = lost_reply;
+            problems.push(Problem::LostReply { window });
         }
         problems
     }

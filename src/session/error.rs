@@ -1,22 +1,24 @@
 //! What can go wrong with a session.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::StatusCode;
 use thiserror::Error;
 
-use super::store::{EndReason, StoreError};
+use super::store::StoreError;
 use crate::config::Problems;
-use crate::jwt::SignError;
+use crate::jwt::{EndReason, SignError};
 use crate::rejection::{Rejection, RejectionCode};
 
 /// A refresh token was not exchanged.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct RefreshError {
     kind: RefreshErrorKind,
     reason: Option<EndReason>,
-    source: Option<IssueError>,
+    /// Shared by everybody who waited for the same renewal.
+    source: Option<Arc<IssueError>>,
 }
 
 impl RefreshError {
@@ -38,10 +40,6 @@ impl RefreshError {
             reason: Some(reason),
             source: None,
         }
-    }
-
-    pub(super) fn revoked() -> Self {
-        Self::new(RefreshErrorKind::Revoked)
     }
 
     /// Returns what happened.
@@ -112,7 +110,7 @@ impl fmt::Display for RefreshError {
 
 impl std::error::Error for RefreshError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.source.as_ref().map(|source| source as _)
+        self.source.as_ref().map(|source| &**source as _)
     }
 }
 
@@ -121,7 +119,7 @@ impl<E: Into<IssueError>> From<E> for RefreshError {
         Self {
             kind: RefreshErrorKind::Unavailable,
             reason: None,
-            source: Some(error.into()),
+            source: Some(Arc::new(error.into())),
         }
     }
 }
@@ -213,6 +211,14 @@ pub enum Problem {
         idle: Duration,
         /// The absolute lifetime.
         absolute: Duration,
+    },
+    /// A lost reply would be forgiven for too long.
+    #[error(
+        "a lost reply forgiven for {window:?} helps thieves more than commuters; use at most 7 d, or 0"
+    )]
+    LostReply {
+        /// The window as given.
+        window: Duration,
     },
     /// The keys only verify.
     #[error(

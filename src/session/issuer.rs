@@ -1,20 +1,30 @@
 //! Starting, refreshing and ending sessions.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use serde_json::{Map, Value};
 
 use super::builder::{TokenIssuerBuilder, access_keys};
-use super::error::{ConfigError, IssueError, Problem, RefreshError, RefreshErrorKind};
+use super::error::{ConfigError, IssueError, Problem, RefreshError};
+use super::events::{SecurityEvent, SecurityEventKind, SecurityEventSender};
+use super::flights::Flights;
+use super::receipts::Receipts;
 use super::refresh_token::{RefreshKeys, RefreshToken};
-use super::rotation::{MAX_REPLAYS, Presentation, classify};
-use super::store::{EndReason, EndSessions, RefreshStore, Rotation, SessionRecord, StoreError};
+use super::rotation::Windows;
+use super::store::{EndSessions, Epochs, Receipt, RefreshStore, SessionRecord, StoreError};
 use super::tokens::{AccessToken, IssuedTokens, NewSession};
 use crate::clock::{Clock, UnixSeconds};
-use crate::jwt::{KeySet, Revocations, Verifier};
+use crate::jwt::{
+    EndReason, JwtLayer, JwtLayerBuilder, KeySet, Revocation, Revocations, Revoked, Verifier,
+};
 use crate::secret::{Secret, random_bytes, random_id};
+
+/// What is read again at each feed: clocks of processes differ, and a change
+/// may become visible after a later one.
+const FEED_OVERLAP: Duration = Duration::from_secs(60);
 
 /// Issues access and refresh tokens. Clones share everything.
 ///
@@ -36,12 +46,22 @@ pub(super) struct Inner {
     pub(super) access: Duration,
     pub(super) idle: Duration,
     pub(super) absolute: Duration,
-    pub(super) grace: Duration,
+    pub(super) windows: Windows,
+    /// The second of the last complete feed of revocations; 0 before the first.
+    pub(super) synced_at: AtomicU64,
+    pub(super) receipts: Receipts,
+    pub(super) flights: Flights<Result<IssuedTokens, RefreshError>>,
+    pub(super) events: Option<SecurityEventSender>,
     pub(super) clock: Arc<dyn Clock>,
 }
 
+/// Marks a request whose access token this service has just renewed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Renewed;
+
 impl TokenIssuer {
-    /// Starts an issuer with the place where its sessions are kept.
+    /// Starts an issuer with the place where its sessions are kept: a store, or
+    /// an `Arc` of one.
     pub fn builder(store: impl RefreshStore) -> TokenIssuerBuilder {
         TokenIssuerBuilder::new(Arc::new(store))
     }
@@ -88,7 +108,25 @@ impl TokenIssuer {
         Ok(())
     }
 
-    /// Returns the sessions whose access tokens are refused before they expire.
+    /// Starts a layer that verifies this issuer's access tokens, refuses those
+    /// that were revoked, and sees which refresh tokens reached their clients.
+    pub fn jwt_layer(&self) -> JwtLayerBuilder {
+        self.0.receipts.observe();
+        let issuer = self.clone();
+        JwtLayer::builder(self.verifier())
+            .revocations(self.revocations())
+            .observe(move |head, caller| {
+                // A token that this service put into the request itself proves
+                // nothing about its client.
+                if head.extensions.get::<Renewed>().is_none()
+                    && let (Some(sid), Some(generation)) = (caller.session(), caller.generation())
+                {
+                    issuer.0.receipts.note(sid, generation);
+                }
+            })
+    }
+
+    /// Returns what is known about access tokens that ended early.
     #[must_use]
     pub fn revocations(&self) -> Revocations {
         self.0.revocations.clone()
@@ -103,12 +141,18 @@ impl TokenIssuer {
     pub async fn start(&self, new: NewSession) -> Result<IssuedTokens, IssueError> {
         let now = self.now();
         let token = RefreshToken::first(random_bytes());
+        let epochs = match new.epochs {
+            Some(epochs) => epochs,
+            None => self.epochs(&new.subject).await?,
+        };
         let absolute_until = now.plus(self.0.absolute);
         let record = SessionRecord {
             sid: random_id(),
             subject: new.subject,
             generation: 0,
             replays: 0,
+            receipt: Receipt::Unconfirmed,
+            epochs,
             created_at: now,
             authenticated_at: now,
             rotated_at: now,
@@ -121,93 +165,18 @@ impl TokenIssuer {
         };
         let issued = self.issue(&token, record.clone(), now)?;
         self.0.store.create(token.id(), record).await?;
+        self.tell(SecurityEventKind::SessionCreated, issued.session(), now);
         Ok(issued)
     }
 
-    /// Exchanges a refresh token for a new pair.
-    ///
-    /// The previous token is answered with the same successor within the grace
-    /// period; any other superseded token ends the session.
+    /// Returns how often a subject's sessions were ended, for
+    /// [`NewSession::proved_since`].
     ///
     /// # Errors
     ///
-    /// [`RefreshError`] with its kind. A token with a wrong MAC is
-    /// [`Invalid`](RefreshErrorKind::Invalid) without asking the store.
-    pub async fn refresh(&self, refresh_token: &str) -> Result<IssuedTokens, RefreshError> {
-        let invalid = || RefreshError::new(RefreshErrorKind::Invalid);
-        let token = self
-            .0
-            .refresh_keys
-            .load()
-            .decode(refresh_token)
-            .ok_or_else(invalid)?;
-        let now = self.now();
-        let record = match self
-            .0
-            .store
-            .rotate(token.id(), token.generation(), now, self.0.idle)
-            .await?
-        {
-            Rotation::Won(record) => record,
-            Rotation::Lost(record) => self.settle(&token, record, now).await?,
-        };
-        Ok(self.issue(&token, record, now)?)
-    }
-
-    /// Decides about a token that did not rotate.
-    async fn settle(
-        &self,
-        token: &RefreshToken,
-        record: Option<SessionRecord>,
-        now: UnixSeconds,
-    ) -> Result<SessionRecord, RefreshError> {
-        let store = &self.0.store;
-        let presentation = classify(token.generation(), record.as_ref(), now, self.0.grace);
-        match (presentation, record) {
-            (Presentation::Replay, Some(record)) => {
-                if store
-                    .note_replay(token.id(), record.generation, MAX_REPLAYS)
-                    .await?
-                {
-                    Ok(record)
-                } else {
-                    self.end_reused(token, now).await
-                }
-            }
-            (Presentation::Reuse, _) => self.end_reused(token, now).await,
-            (Presentation::Revoked(reason), record) => {
-                // Perhaps another process ended it; do not wait to be told.
-                if let Some(record) = record {
-                    self.0.revocations.revoke(&record.sid, now);
-                }
-                Err(RefreshError::ended(reason))
-            }
-            (Presentation::Expired, _) => Err(RefreshError::new(RefreshErrorKind::Expired)),
-            (Presentation::IdleTimeout, _) => Err(RefreshError::new(RefreshErrorKind::IdleTimeout)),
-            (Presentation::FromTheFuture, _) => {
-                crate::trace::degraded(
-                    "session-store",
-                    &"a refresh token is newer than the store; was a backup restored?",
-                );
-                Err(RefreshError::new(RefreshErrorKind::Invalid))
-            }
-            (Presentation::Unknown, _) => Err(RefreshError::new(RefreshErrorKind::Invalid)),
-            // The store said that it did not rotate, and shows a row that it
-            // should have rotated: it breaks its contract.
-            (Presentation::Current | Presentation::Replay, _) => {
-                Err(StoreError::new("rotation was not atomic").into())
-            }
-        }
-    }
-
-    async fn end_reused(
-        &self,
-        token: &RefreshToken,
-        now: UnixSeconds,
-    ) -> Result<SessionRecord, RefreshError> {
-        self.end_where(EndSessions::Refresh(&token.id()), EndReason::Reuse, now)
-            .await?;
-        Err(RefreshError::new(RefreshErrorKind::Reused))
+    /// [`StoreError`] if the store fails.
+    pub async fn epochs(&self, subject: &str) -> Result<Epochs, StoreError> {
+        self.0.store.epochs(subject).await
     }
 
     /// Returns a fresh access token for a session whose subject has just
@@ -242,18 +211,33 @@ impl TokenIssuer {
         Ok(())
     }
 
-    /// Ends sessions, and refuses their access tokens from now on. Returns how
-    /// many ended.
+    /// Ends sessions, and refuses their access tokens from now on. Tells whether
+    /// anything changed.
     ///
     /// # Errors
     ///
     /// [`StoreError`] if the store fails.
-    pub async fn end(
-        &self,
-        which: EndSessions<'_>,
-        reason: EndReason,
-    ) -> Result<usize, StoreError> {
+    pub async fn end(&self, which: EndSessions<'_>, reason: EndReason) -> Result<bool, StoreError> {
         self.end_where(which, reason, self.now()).await
+    }
+
+    /// Makes everybody sign in again. Their clients are told
+    /// `reauthentication_required` and the reason.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the store fails.
+    pub async fn revoke_everyone(&self, reason: EndReason) -> Result<(), StoreError> {
+        self.end(EndSessions::Everyone, reason).await.map(drop)
+    }
+
+    /// Returns a session, over or not.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the store fails.
+    pub async fn find(&self, sid: &str) -> Result<Option<SessionRecord>, StoreError> {
+        self.0.store.find(sid).await
     }
 
     /// Lists the live sessions of a subject, newest first.
@@ -265,38 +249,78 @@ impl TokenIssuer {
         self.0.store.list(subject, self.now()).await
     }
 
-    /// Learns of sessions that other processes ended. To be called at the
-    /// start and every second or two.
+    /// Learns what other processes revoked. To be called at the start and then
+    /// twice a second; once it was called, tokens are refused when it fails for
+    /// longer than the builder's
+    /// [`stale_after`](super::TokenIssuerBuilder::stale_after).
     ///
     /// # Errors
     ///
     /// [`StoreError`] if the store fails; what was known stays known.
     pub async fn sync_revocations(&self) -> Result<(), StoreError> {
         let (now, revocations) = (self.now(), &self.0.revocations);
-        let ended = self
-            .0
-            .store
-            .ended_since(now.minus(revocations.keep()))
-            .await?;
-        revocations.revoke_all(ended.into_iter().map(|ended| (ended.sid, ended.at)), now);
+        let synced_at = UnixSeconds::new(self.0.synced_at.load(Ordering::Relaxed));
+        let since = synced_at
+            .minus(FEED_OVERLAP)
+            .max(now.minus(revocations.keep() + FEED_OVERLAP));
+        let revoked = self.0.store.revoked_since(since).await?;
+        revocations.apply(revoked, now);
+        revocations.fed(now);
+        self.0.synced_at.fetch_max(now.as_u64(), Ordering::Relaxed);
         Ok(())
     }
 
-    async fn end_where(
+    pub(super) async fn end_where(
         &self,
         which: EndSessions<'_>,
         reason: EndReason,
         now: UnixSeconds,
-    ) -> Result<usize, StoreError> {
-        let ended = self.0.store.end(which, reason, now).await?;
-        let count = ended.len();
-        self.0
-            .revocations
-            .revoke_all(ended.into_iter().map(|sid| (sid, now)), now);
-        Ok(count)
+    ) -> Result<bool, StoreError> {
+        let revoked = self.0.store.end(which, reason, now).await?;
+        let any = !revoked.is_empty();
+        for one in &revoked {
+            self.tell_revoked(one);
+        }
+        self.0.revocations.apply(revoked, now);
+        Ok(any)
     }
 
-    fn issue(
+    /// Tells whoever listens.
+    pub(super) fn tell(&self, kind: SecurityEventKind, record: &SessionRecord, at: UnixSeconds) {
+        let Some(events) = &self.0.events else { return };
+        events.send(SecurityEvent {
+            kind,
+            subject: record.subject.clone(),
+            sid: Some(record.sid.clone()),
+            reason: record.ended,
+            at,
+        });
+    }
+
+    fn tell_revoked(&self, revocation: &Revocation) {
+        let Some(events) = &self.0.events else { return };
+        let (subject, sid) = match revocation.what.clone() {
+            Revoked::Session { sid, subject } => (subject, Some(sid)),
+            Revoked::Subject { subject, .. } => (subject, None),
+            Revoked::Everyone { .. } => (String::new(), None),
+        };
+        events.send(SecurityEvent {
+            kind: match revocation.reason {
+                EndReason::Reuse => SecurityEventKind::TokenReuse,
+                _ => SecurityEventKind::TokenRevoked,
+            },
+            subject,
+            sid,
+            reason: Some(revocation.reason),
+            at: revocation.at,
+        });
+    }
+
+    pub(super) fn inner(&self) -> &Inner {
+        &self.0
+    }
+
+    pub(super) fn issue(
         &self,
         token: &RefreshToken,
         record: SessionRecord,
@@ -334,6 +358,13 @@ impl TokenIssuer {
             ("auth_time", record.authenticated_at.as_u64().into()),
         ];
         claims.extend(registered.map(|(name, value)| (name.to_owned(), value)));
+        // Most are 0, which needs no words.
+        for (name, epoch) in [("ep", record.epochs.subject), ("epa", record.epochs.common)] {
+            claims.remove(name);
+            if epoch > 0 {
+                claims.insert(name.to_owned(), epoch.into());
+            }
+        }
         Ok(AccessToken {
             text: self.0.keys.sign("at+jwt", &claims, now)?,
             lifetime: expires_at.since(now),

@@ -2,17 +2,24 @@
 //!
 //! Stops the quiet reuse of a stolen refresh token: each can be used once, the
 //! one that follows is the same for everybody who asks within a short grace
-//! period (two tabs, a retry), and any later use of an old one ends the whole
-//! session (RFC 9700 §4.14.2). A token with a wrong MAC never reaches the
-//! store, and the store holds nothing that can be turned into a token.
+//! period (two tabs, a retry), is given out once more later as long as nobody
+//! has used it (an answer that was lost), and any other use of an old one ends
+//! the whole session (RFC 9700 §4.14.2). A token with a wrong MAC never reaches
+//! the store, and the store holds nothing that can be turned into a token.
+//!
+//! What ends sessions reaches access tokens through
+//! [`Revocations`](crate::jwt::Revocations): at once in the same process, with
+//! the next [`sync_revocations`](TokenIssuer::sync_revocations) in others, and
+//! without a question to the store on any request. A
+//! [`StrictSessionLayer`] asks it where two seconds are too long.
 //!
 //! # What it does not stop
 //!
-//! A navigation that another site starts and cuts short can use up a refresh
-//! token whose successor then never arrives; the same goes for a handler that
-//! takes longer than the grace period. A thief who uses a stolen token before its owner does is detected only when
-//! the owner comes back. An access token lives until it expires or its session
-//! is in [`Revocations`](crate::jwt::Revocations).
+//! A thief who uses a stolen token before its owner does is detected when the
+//! owner comes back, and one who uses it right after, within the grace period,
+//! at the renewal after that. Two answers lost in a row, each for longer than
+//! the grace period, sign an honest client out: a thief and an owner who take
+//! turns look the same.
 //!
 //! # Examples
 //!
@@ -41,35 +48,53 @@
 //!
 //! # What each setting costs
 //!
-//! A shorter access lifetime means more refreshes, each one write. A longer
-//! grace period gives a thief who is just behind the owner more time.
+//! A shorter access lifetime means more refreshes, each one write, and one more
+//! when the new access token is first used. A longer grace period gives a thief
+//! who is just behind the owner more time; so does a longer
+//! [`lost_reply`](TokenIssuerBuilder::lost_reply), once.
 
 mod builder;
 mod cookies;
 mod error;
+mod events;
+mod flights;
 mod issuer;
 mod layer;
+mod receipts;
 mod refresh;
 mod refresh_token;
+mod renewal;
 mod rotation;
 mod store;
+mod strict;
 mod tokens;
 
 pub use builder::TokenIssuerBuilder;
 pub use cookies::SessionCookies;
 pub use error::{ConfigError, IssueError, Problem, RefreshError, RefreshErrorKind};
+pub use events::{
+    SecurityEvent, SecurityEventKind, SecurityEventReceiver, SecurityEventSender, security_events,
+};
 pub use issuer::TokenIssuer;
 pub use layer::SessionLayer;
+pub use strict::StrictSessionLayer;
+
 pub use store::{
-    EndReason, EndSessions, EndedSession, MemoryStore, RefreshId, RefreshStore, Rotation,
-    SessionRecord, StoreError, StoreFuture,
+    EndSessions, Epochs, MemoryStore, Receipt, RefreshId, RefreshStore, Rotation, SessionRecord,
+    StoreError, StoreFuture,
 };
 
 pub use tokens::{AccessToken, IssuedTokens, NewSession};
 
+#[cfg(feature = "postgres")]
+pub use store::PostgresStore;
+#[cfg(feature = "redis")]
+pub use store::RedisStore;
 #[cfg(feature = "sqlite")]
 pub use store::SqliteStore;
 
+#[doc(no_inline)]
+pub use crate::jwt::{EndReason, Revocation, Revoked};
 #[doc(no_inline)]
 pub use crate::origin::{OriginPolicy, OriginPolicyBuilder, Problem as OriginProblem};
 

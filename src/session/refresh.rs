@@ -9,9 +9,10 @@ use http::{HeaderValue, request, response};
 
 use super::cookies::SessionCookies;
 use super::error::{RefreshError, RefreshErrorKind};
-use super::issuer::TokenIssuer;
+use super::issuer::{Renewed, TokenIssuer};
 use super::tokens::IssuedTokens;
 use crate::gate::Verdict;
+use crate::jwt::{EndReason, RevokedToken};
 use crate::origin::OriginPolicy;
 use crate::rejection::Reply;
 use crate::wire::cookie;
@@ -43,7 +44,7 @@ enum Access {
     Good,
     NearlyOver,
     None,
-    Revoked,
+    Ended(EndReason),
 }
 
 impl Rules {
@@ -60,7 +61,10 @@ impl Rules {
             // The renewal can wait for a request that may be repeated: if this
             // one takes long, its answer brings the new cookies late.
             Access::NearlyOver if !head.method.is_safe() => Verdict::Pass(None),
-            Access::Revoked => Verdict::Reply(over(RefreshError::revoked(), &self.cookies)),
+            // Why is known, so the store need not be asked.
+            Access::Ended(reason) => {
+                Verdict::Reply(over(RefreshError::ended(reason), &self.cookies))
+            }
             Access::NearlyOver | Access::None => {
                 let (issuer, cookies) = (self.issuer.clone(), self.cookies.clone());
                 Verdict::Wait(Box::pin(refresh(
@@ -102,11 +106,11 @@ impl Rules {
         let Ok(claims) = self.issuer.verifier().verify(token, now) else {
             return Access::None;
         };
-        if claims
-            .session()
-            .is_some_and(|sid| self.issuer.revocations().contains(sid))
-        {
-            return Access::Revoked;
+        match self.issuer.revocations().check(&claims, now) {
+            Err(RevokedToken::Ended(reason)) => return Access::Ended(reason),
+            // The layer of tokens answers that, for whoever has one.
+            Err(RevokedToken::Unknown) => return Access::Good,
+            Ok(()) => {}
         }
         if claims.expires_at().since(now) < self.issuer.access_lifetime() / 5 {
             Access::NearlyOver
@@ -122,6 +126,7 @@ impl Rules {
             .replace_access(&head.headers, tokens.access_token().as_str())
         {
             head.headers.insert(COOKIE, field);
+            head.extensions.insert(Renewed);
         }
     }
 

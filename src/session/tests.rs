@@ -3,12 +3,16 @@
 use std::time::Duration;
 
 use super::refresh_token::{RefreshKeys, RefreshToken};
-use super::rotation::{MAX_REPLAYS, Presentation, classify};
-use super::store::{EndReason, SessionRecord};
+use super::rotation::{MAX_REPLAYS, Presentation, Windows, classify};
+use super::store::{Epochs, Receipt, SessionRecord};
 use crate::clock::UnixSeconds;
+use crate::jwt::EndReason;
 use crate::secret::Secret;
 
-const GRACE: Duration = Duration::from_secs(10);
+const WINDOWS: Windows = Windows {
+    grace: Duration::from_secs(10),
+    lost_reply: Duration::from_secs(500),
+};
 
 /// A session at generation 5, rotated at second 1,000.
 fn record() -> SessionRecord {
@@ -17,6 +21,8 @@ fn record() -> SessionRecord {
         subject: "u".into(),
         generation: 5,
         replays: 0,
+        receipt: Receipt::Confirmed,
+        epochs: Epochs::default(),
         created_at: UnixSeconds::new(0),
         authenticated_at: UnixSeconds::new(0),
         rotated_at: UnixSeconds::new(1_000),
@@ -39,7 +45,7 @@ fn check(
     let mut record = record();
     change(&mut record);
     assert_eq!(
-        classify(generation, Some(&record), UnixSeconds::new(now), GRACE),
+        classify(generation, Some(&record), UnixSeconds::new(now), WINDOWS),
         expected
     );
 }
@@ -47,7 +53,7 @@ fn check(
 #[test]
 fn a_presented_token_means_what_the_table_says() {
     assert_eq!(
-        classify(0, None, UnixSeconds::new(0), GRACE),
+        classify(0, None, UnixSeconds::new(0), WINDOWS),
         Presentation::Unknown
     );
     check(5, 1_000, |_| (), Presentation::Current);
@@ -62,6 +68,15 @@ fn a_presented_token_means_what_the_table_says() {
         Presentation::Reuse,
     );
     check(3, 1_000, |_| (), Presentation::Reuse);
+    let lost = |record: &mut SessionRecord| record.receipt = Receipt::Unconfirmed;
+    check(4, 1_010, lost, Presentation::Replay);
+    check(4, 1_011, lost, Presentation::LostReply);
+    check(4, 1_500, lost, Presentation::LostReply);
+    check(4, 1_501, lost, Presentation::Reuse);
+    check(3, 1_000, lost, Presentation::Reuse);
+    let repeated = |record: &mut SessionRecord| record.receipt = Receipt::Repeated;
+    check(4, 1_010, repeated, Presentation::Replay);
+    check(4, 1_011, repeated, Presentation::Reuse);
     check(5, 2_000, |_| (), Presentation::IdleTimeout);
     check(5, 1_999, |_| (), Presentation::Current);
     check(

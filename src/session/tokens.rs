@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::store::SessionRecord;
+use super::store::{Epochs, SessionRecord};
 
 /// What is known about a session when it starts.
 #[derive(Clone, Debug)]
@@ -15,6 +15,7 @@ pub struct NewSession {
     pub(super) client: String,
     pub(super) address: String,
     pub(super) claims: Map<String, Value>,
+    pub(super) epochs: Option<Epochs>,
 }
 
 impl NewSession {
@@ -25,6 +26,7 @@ impl NewSession {
             client: String::new(),
             address: String::new(),
             claims: Map::new(),
+            epochs: None,
         }
     }
 
@@ -37,6 +39,17 @@ impl NewSession {
     /// Says which address the session was started from.
     pub fn address(mut self, address: impl Into<String>) -> Self {
         self.address = address.into();
+        self
+    }
+
+    /// Says when the proof began: the answer of [`TokenIssuer::epochs`] from
+    /// before the password was looked at. If the subject's sessions are ended
+    /// meanwhile, for instance because the password changed, this one is over
+    /// as it starts.
+    ///
+    /// [`TokenIssuer::epochs`]: super::TokenIssuer::epochs
+    pub fn proved_since(mut self, epochs: Epochs) -> Self {
+        self.epochs = Some(epochs);
         self
     }
 

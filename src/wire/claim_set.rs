@@ -38,6 +38,12 @@ pub(crate) struct Registered {
     pub(crate) not_before: Option<u64>,
     pub(crate) issued_at: Option<u64>,
     pub(crate) authenticated_at: Option<u64>,
+    /// Which refresh token of its session the token came with (`rg`).
+    pub(crate) generation: Option<u64>,
+    /// How often all sessions of the subject had been ended (`ep`).
+    pub(crate) epoch: Option<u64>,
+    /// How often everybody's sessions had been ended (`epa`).
+    pub(crate) common_epoch: Option<u64>,
     /// Whether the token is bound to a key (`cnf`, RFC 7800 §3.1).
     pub(crate) is_bound: bool,
 }
@@ -204,6 +210,12 @@ impl<'j> Visitor<'j> for Reader<'j, '_> {
                 "iat" => claims.issued_at = registered.once(10, Some(access.next_value()?))?,
                 "auth_time" => {
                     claims.authenticated_at = registered.once(11, Some(access.next_value()?))?;
+                }
+                // Others may mean something else by these names.
+                "rg" => claims.generation = registered.once(12, access.next_value_seed(Skip)?)?,
+                "ep" => claims.epoch = registered.once(13, access.next_value_seed(Skip)?)?,
+                "epa" => {
+                    claims.common_epoch = registered.once(14, access.next_value_seed(Skip)?)?
                 }
                 other => {
                     claims.is_bound |= other == "cnf";

@@ -106,60 +106,61 @@ impl<'a> Visitor<'a> for Text {
     }
 }
 
-/// Any value, checked for repeated names and forgotten.
+/// Any value, checked for repeated names and forgotten. Only whole numbers that
+/// are not negative are told.
 pub(crate) struct Skip;
 
 impl<'a> DeserializeSeed<'a> for Skip {
-    type Value = ();
+    type Value = Option<u64>;
 
-    fn deserialize<D: Deserializer<'a>>(self, deserializer: D) -> Result<(), D::Error> {
+    fn deserialize<D: Deserializer<'a>>(self, deserializer: D) -> Result<Option<u64>, D::Error> {
         deserializer.deserialize_any(self)
     }
 }
 
 impl<'a> Visitor<'a> for Skip {
-    type Value = ();
+    type Value = Option<u64>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a JSON value without repeated member names")
     }
 
-    fn visit_unit<E>(self) -> Result<(), E> {
-        Ok(())
+    fn visit_unit<E>(self) -> Result<Option<u64>, E> {
+        Ok(None)
     }
 
-    fn visit_bool<E>(self, _value: bool) -> Result<(), E> {
-        Ok(())
+    fn visit_bool<E>(self, _value: bool) -> Result<Option<u64>, E> {
+        Ok(None)
     }
 
-    fn visit_i64<E>(self, _value: i64) -> Result<(), E> {
-        Ok(())
+    fn visit_i64<E>(self, _value: i64) -> Result<Option<u64>, E> {
+        Ok(None)
     }
 
-    fn visit_u64<E>(self, _value: u64) -> Result<(), E> {
-        Ok(())
+    fn visit_u64<E>(self, value: u64) -> Result<Option<u64>, E> {
+        Ok(Some(value))
     }
 
-    fn visit_f64<E>(self, _value: f64) -> Result<(), E> {
-        Ok(())
+    fn visit_f64<E>(self, _value: f64) -> Result<Option<u64>, E> {
+        Ok(None)
     }
 
-    fn visit_str<E>(self, _value: &str) -> Result<(), E> {
-        Ok(())
+    fn visit_str<E>(self, _value: &str) -> Result<Option<u64>, E> {
+        Ok(None)
     }
 
-    fn visit_seq<A: SeqAccess<'a>>(self, mut access: A) -> Result<(), A::Error> {
+    fn visit_seq<A: SeqAccess<'a>>(self, mut access: A) -> Result<Option<u64>, A::Error> {
         while access.next_element_seed(Self)?.is_some() {}
-        Ok(())
+        Ok(None)
     }
 
-    fn visit_map<A: MapAccess<'a>>(self, mut access: A) -> Result<(), A::Error> {
+    fn visit_map<A: MapAccess<'a>>(self, mut access: A) -> Result<Option<u64>, A::Error> {
         let mut names = Names::default();
         while let Some(name) = access.next_key_seed(Text)? {
             names.once(name)?;
             access.next_value_seed(Self)?;
         }
-        Ok(())
+        Ok(None)
     }
 }
 

@@ -11,6 +11,7 @@ mod password;
 mod rate_limit;
 mod rejection;
 mod security_headers;
+mod services;
 mod session;
 mod stack;
 mod support;

@@ -75,6 +75,7 @@ const STOREYS: &[(&str, &[&str])] = &[
             "clock",
             "config",
             "gate",
+            "identity",
             "jwt",
             "origin",
             "rejection",

@@ -258,20 +258,11 @@ fn access_claims(app: &App, headers: &HeaderMap) -> Option<(String, Option<Strin
         Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token,
         _ => app.cookies.access_token(headers)?,
     };
-    let claims = app
-        .issuer
-        .verifier()
-        .verify(token, SystemClock.unix_now())
-        .ok()?;
-    let ended = claims
-        .session()
-        .is_some_and(|sid| app.issuer.revocations().contains(sid));
-    (!ended).then(|| {
-        (
-            claims.subject().to_owned(),
-            claims.session().map(str::to_owned),
-        )
-    })
+    let now = SystemClock.unix_now();
+    let claims = app.issuer.verifier().verify(token, now).ok()?;
+    app.issuer.revocations().check(&claims, now).ok()?;
+    let session = claims.session().map(str::to_owned);
+    Some((claims.subject().to_owned(), session))
 }
 
 #[derive(Debug, Deserialize)]

@@ -141,9 +141,9 @@ impl Layers {
 
 fn jwt(issuer: &TokenIssuer) -> Result<JwtLayer> {
     let cookie = Source::Cookie(SessionCookies::default().access_name().to_owned());
-    let layer = JwtLayer::builder(issuer.verifier())
+    let layer = issuer
+        .jwt_layer()
         .sources([Source::Bearer, cookie])
-        .revocations(issuer.revocations())
         .build()?;
     Ok(layer)
 }

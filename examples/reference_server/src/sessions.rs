@@ -39,8 +39,9 @@ pub(crate) async fn end(
         subject: principal.subject(),
         sid: &sid,
     };
-    match app.issuer.end(which, EndReason::Terminated).await? {
-        0 => Err(ApiError::not_found()),
-        _ => Ok(StatusCode::NO_CONTENT),
+    if app.issuer.end(which, EndReason::Terminated).await? {
+        Ok(StatusCode::NO_CONTENT)
+    } else {
+        Err(ApiError::not_found())
     }
 }

@@ -1,6 +1,13 @@
 //! Where sessions are kept.
 
 mod memory;
+#[cfg(feature = "postgres")]
+mod postgres;
+#[cfg(feature = "redis")]
+mod redis;
+mod shared;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod sql;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
@@ -11,8 +18,13 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use crate::clock::UnixSeconds;
+use crate::jwt::{EndReason, Revocation};
 
 pub use memory::MemoryStore;
+#[cfg(feature = "postgres")]
+pub use postgres::PostgresStore;
+#[cfg(feature = "redis")]
+pub use redis::RedisStore;
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteStore;
 
@@ -43,6 +55,10 @@ pub struct SessionRecord {
     pub generation: u64,
     /// How often the previous token was presented since the last rotation.
     pub replays: u32,
+    /// Whether the client has the current token.
+    pub receipt: Receipt,
+    /// The epochs at which the session was still good.
+    pub epochs: Epochs,
     /// When the session started.
     pub created_at: UnixSeconds,
     /// When the subject last proved who they are.
@@ -64,53 +80,29 @@ pub struct SessionRecord {
     pub claims: String,
 }
 
-/// Why a session was ended.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-#[non_exhaustive]
-pub enum EndReason {
-    /// The account was closed or locked.
-    AccountClosed,
-    /// The password changed.
-    CredentialsChanged,
-    /// The subject signed out.
-    Logout,
-    /// A superseded refresh token was used.
-    Reuse,
-    /// Everybody had to sign in again.
-    SecurityIncident,
-    /// The subject ended it from another session.
-    Terminated,
+/// Whether the current refresh token may be handed out a second time, because
+/// the answer that brought it seems lost.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+pub enum Receipt {
+    /// It may: nobody has used it, or an access token that came with it.
+    #[default]
+    Unconfirmed,
+    /// It was.
+    Repeated,
+    /// It must not: an access token that came with it was used, or its
+    /// predecessor was handed out twice. Two losses in a row look like two
+    /// parties who take turns.
+    Confirmed,
 }
 
-impl EndReason {
-    /// Returns the name used in stores and answers.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::AccountClosed => "account_closed",
-            Self::CredentialsChanged => "credentials_changed",
-            Self::Logout => "logout",
-            Self::Reuse => "reuse",
-            Self::SecurityIncident => "security_incident",
-            Self::Terminated => "terminated",
-        }
-    }
-
-    /// Reads a name; an unknown one counts as an incident, the strictest.
-    #[must_use]
-    pub fn from_name(name: &str) -> Self {
-        const ALL: [EndReason; 6] = [
-            EndReason::AccountClosed,
-            EndReason::CredentialsChanged,
-            EndReason::Logout,
-            EndReason::Reuse,
-            EndReason::SecurityIncident,
-            EndReason::Terminated,
-        ];
-        ALL.into_iter()
-            .find(|reason| reason.as_str() == name)
-            .unwrap_or(Self::SecurityIncident)
-    }
+/// How often sessions were ended as a whole. A session that started at a lower
+/// number than the present one is over.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+pub struct Epochs {
+    /// All sessions of the subject.
+    pub subject: u64,
+    /// Everybody's.
+    pub common: u64,
 }
 
 /// The outcome of [`RefreshStore::rotate`].
@@ -124,6 +116,7 @@ pub enum Rotation {
 
 /// Which sessions to end.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub enum EndSessions<'a> {
     /// The one of a refresh token.
     Refresh(&'a RefreshId),
@@ -141,15 +134,8 @@ pub enum EndSessions<'a> {
         /// Which one stays.
         keep: Option<&'a str>,
     },
-}
-
-/// A session that ended, for [`Revocations`](crate::jwt::Revocations).
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct EndedSession {
-    /// Which one.
-    pub sid: String,
-    /// When.
-    pub at: UnixSeconds,
+    /// All there are.
+    Everyone,
 }
 
 /// What a store gives back.
@@ -158,16 +144,30 @@ pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>>
 /// Keeps sessions.
 ///
 /// The security lives outside; a store does a few things, each **atomically**:
-/// [`rotate`](Self::rotate) must let exactly one of any number of concurrent
-/// callers with the same expected generation win, and
-/// [`end`](Self::end) must report a session only to the caller that ended it.
-/// A future that is dropped has either done all of its work or none.
+/// of any number of concurrent [`rotate`](Self::rotate) calls for one
+/// generation, in however many processes, exactly one wins, and what it wrote
+/// is what the others then read. A call whose future is dropped, or that fails,
+/// has either happened or not; both are fine, half of it is not.
+///
+/// A session is *over* if it was ended, if its time is up, or if it is of an
+/// earlier epoch than its subject's or everybody's; a record that a store
+/// returns says so in [`ended`](SessionRecord::ended), for the last with the
+/// reason of the epoch. Epochs only ever grow, and what happens while one
+/// changes may still succeed: its tokens carry the old number and are refused
+/// later.
+///
+/// Sessions that are over are remembered for a day, so that a late replay is
+/// told apart from a token that never existed.
 pub trait RefreshStore: fmt::Debug + Send + Sync + 'static {
     /// Adds a session.
     fn create(&self, id: RefreshId, record: SessionRecord) -> StoreFuture<'_, ()>;
 
+    /// Returns the present epochs of a subject; 0 and 0 for one never seen.
+    fn epochs<'a>(&'a self, subject: &'a str) -> StoreFuture<'a, Epochs>;
+
     /// Moves the generation on by one, if it is `expected` and the session is
-    /// alive: sets `rotated_at` to `now`, `replays` to 0, and `idle_until` to
+    /// not over: sets `rotated_at` to `now`, `replays` to 0, `receipt` to
+    /// unconfirmed, or to confirmed if it was repeated, and `idle_until` to
     /// `now + idle`, but not past `absolute_until`.
     fn rotate(
         &self,
@@ -181,31 +181,49 @@ pub trait RefreshStore: fmt::Debug + Send + Sync + 'static {
     /// `max` were counted; tells whether it did.
     fn note_replay(&self, id: RefreshId, generation: u64, max: u32) -> StoreFuture<'_, bool>;
 
-    /// Sets `authenticated_at` of a live session and returns it.
+    /// Makes the current token one that is handed out again: if the generation
+    /// is still `generation` and its receipt unconfirmed, sets the receipt to
+    /// repeated, `rotated_at` to `now` and `replays` to 0; tells whether it did.
+    fn repeat(&self, id: RefreshId, generation: u64, now: UnixSeconds) -> StoreFuture<'_, bool>;
+
+    /// Confirms the receipt of a generation, if it is the current one and its
+    /// receipt unconfirmed.
+    fn confirm<'a>(&'a self, sid: &'a str, generation: u64) -> StoreFuture<'a, ()>;
+
+    /// Returns a session, over or not.
+    fn find<'a>(&'a self, sid: &'a str) -> StoreFuture<'a, Option<SessionRecord>>;
+
+    /// Sets `authenticated_at` of a session that is not over, and returns it.
     fn reauthenticate<'a>(
         &'a self,
         sid: &'a str,
         now: UnixSeconds,
     ) -> StoreFuture<'a, Option<SessionRecord>>;
 
-    /// Ends sessions that are not ended yet, and returns which.
+    /// Ends sessions that were not ended yet, and returns what that revokes.
+    ///
+    /// Ending all of a subject's, or everybody's, raises the epoch by one; the
+    /// one to keep, if it is not over, is taken along. Both happen, or neither.
     fn end<'a>(
         &'a self,
         which: EndSessions<'a>,
         reason: EndReason,
         now: UnixSeconds,
-    ) -> StoreFuture<'a, Vec<String>>;
+    ) -> StoreFuture<'a, Vec<Revocation>>;
 
-    /// Lists the live sessions of a subject, newest first.
+    /// Lists a subject's sessions that are not over, newest first.
     fn list<'a>(
         &'a self,
         subject: &'a str,
         now: UnixSeconds,
     ) -> StoreFuture<'a, Vec<SessionRecord>>;
 
-    /// Lists the sessions that ended at or after a second.
-    fn ended_since(&self, since: UnixSeconds) -> StoreFuture<'_, Vec<EndedSession>>;
+    /// Returns what was revoked at or after a second.
+    fn revoked_since(&self, since: UnixSeconds) -> StoreFuture<'_, Vec<Revocation>>;
 }
+
+/// How long a session that is over is remembered.
+const REMEMBER: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A store did not do what it was asked.
 #[derive(Debug)]

@@ -9,8 +9,8 @@ use tower::Layer;
 use tower_rampart::clock::{ManualClock, UnixSeconds};
 use tower_rampart::identity::Principal;
 use tower_rampart::jwt::{
-    JwtLayer, KeySet, Problem, Revocations, SigningKey, Source, Verifier, VerifyErrorKind,
-    VerifyingKey,
+    EndReason, JwtLayer, KeySet, Problem, Revocations, SigningKey, Source, Verifier,
+    VerifyErrorKind, VerifyingKey,
 };
 use tower_rampart::secret::Secret;
 
@@ -485,7 +485,7 @@ async fn a_revoked_session_is_refused_and_says_so() {
         present(&layer, &token_with(|_| ())).await.status(),
         StatusCode::OK
     );
-    revocations.revoke("s1", UnixSeconds::new(NOW));
+    revocations.revoke("s1", EndReason::Logout, UnixSeconds::new(NOW));
     check_refused(
         &present(&layer, &token_with(|_| ())).await,
         "session_revoked",

@@ -1,5 +1,6 @@
 //! The layer that renews tokens in cookies.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{COOKIE, SET_COOKIE};
@@ -7,13 +8,12 @@ use http::{Request, Response, StatusCode};
 use tower::{Layer, Service};
 use tower_rampart::clock::ManualClock;
 use tower_rampart::identity::Principal;
-use tower_rampart::jwt::{JwtLayer, Source};
+use tower_rampart::jwt::Source;
 use tower_rampart::session::{
-    EndReason, EndSessions, EndedSession, IssuedTokens, MemoryStore, NewSession, RefreshId,
-    RefreshStore, Rotation, SessionCookies, SessionLayer, SessionRecord, StoreError, StoreFuture,
-    TokenIssuer,
+    EndReason, IssuedTokens, MemoryStore, NewSession, SessionCookies, SessionLayer, TokenIssuer,
 };
 
+use super::watched::{Fault, Watched};
 use super::{clock, issuer_with};
 use crate::support::{Answer, Body, call, request};
 
@@ -30,9 +30,7 @@ fn app(
 > + Clone {
     let cookies = SessionCookies::default();
     let source = Source::Cookie(cookies.access_name().to_owned());
-    let jwt = JwtLayer::builder(issuer.verifier())
-        .sources([Source::Bearer, source])
-        .revocations(issuer.revocations());
+    let jwt = issuer.jwt_layer().sources([Source::Bearer, source]);
     let jwt = jwt.clock(clock.clone()).build().expect("valid");
     let handler = tower::service_fn(|request: Request<Body>| async move {
         let subject = request
@@ -224,67 +222,13 @@ async fn a_bearer_token_or_a_prefetch_renews_nothing() {
     );
 }
 
-/// A store that is away.
-#[derive(Debug)]
-struct Away;
-
-fn away<'a, T: Send + 'a>() -> StoreFuture<'a, T> {
-    Box::pin(std::future::ready(Err(StoreError::new(
-        "connection refused",
-    ))))
-}
-
-impl RefreshStore for Away {
-    fn create(&self, _id: RefreshId, _record: SessionRecord) -> StoreFuture<'_, ()> {
-        Box::pin(std::future::ready(Ok(())))
-    }
-    fn rotate(
-        &self,
-        _id: RefreshId,
-        _expected: u64,
-        _now: tower_rampart::clock::UnixSeconds,
-        _idle: Duration,
-    ) -> StoreFuture<'_, Rotation> {
-        away()
-    }
-    fn note_replay(&self, _id: RefreshId, _generation: u64, _max: u32) -> StoreFuture<'_, bool> {
-        away()
-    }
-    fn reauthenticate<'a>(
-        &'a self,
-        _sid: &'a str,
-        _now: tower_rampart::clock::UnixSeconds,
-    ) -> StoreFuture<'a, Option<SessionRecord>> {
-        away()
-    }
-    fn end<'a>(
-        &'a self,
-        _which: EndSessions<'a>,
-        _reason: EndReason,
-        _now: tower_rampart::clock::UnixSeconds,
-    ) -> StoreFuture<'a, Vec<String>> {
-        away()
-    }
-    fn list<'a>(
-        &'a self,
-        _subject: &'a str,
-        _now: tower_rampart::clock::UnixSeconds,
-    ) -> StoreFuture<'a, Vec<SessionRecord>> {
-        away()
-    }
-    fn ended_since(
-        &self,
-        _since: tower_rampart::clock::UnixSeconds,
-    ) -> StoreFuture<'_, Vec<EndedSession>> {
-        away()
-    }
-}
-
 #[tokio::test]
 async fn an_outage_of_the_store_signs_nobody_out() {
     let clock = clock();
-    let issuer = issuer_with(Away, &clock).build().expect("valid");
+    let store = Watched::new(Arc::new(MemoryStore::new()));
+    let issuer = issuer_with(store.clone(), &clock).build().expect("valid");
     let tokens = issuer.start(NewSession::of("ann")).await.expect("started");
+    store.then([Fault::Before; 10]);
     clock.advance(Duration::from_secs(500));
     let answer = get(&issuer, &clock, "/me", &cookie_header(&tokens)).await;
     assert_eq!(

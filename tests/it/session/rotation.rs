@@ -216,26 +216,14 @@ async fn a_subject_sees_and_ends_their_own_sessions_only() {
             subject: "ann",
             sid: &other.session().sid,
         };
-        assert_eq!(
-            issuer
-                .end(foreign, EndReason::Terminated)
-                .await
-                .expect("asked"),
-            0,
-            "{store}"
-        );
+        let ended = issuer.end(foreign, EndReason::Terminated).await;
+        assert!(!ended.expect("asked"), "{store}");
         let rest = EndSessions::Subject {
             subject: "ann",
             keep: Some(&laptop.session().sid),
         };
-        assert_eq!(
-            issuer
-                .end(rest, EndReason::CredentialsChanged)
-                .await
-                .expect("asked"),
-            1,
-            "{store}"
-        );
+        let ended = issuer.end(rest, EndReason::CredentialsChanged).await;
+        assert!(ended.expect("asked"), "{store}");
         assert_eq!(
             kind(issuer.refresh(phone.refresh_token()).await),
             Some(RefreshErrorKind::Revoked),
