@@ -61,9 +61,11 @@ pub(crate) fn router(app: App, layers: &Layers) -> Router {
     let proving = Router::new()
         .route("/api/auth/reauth", post(auth::reauth))
         .route("/api/me/password", put(me::change_password))
+        .route_layer(layers.strict.clone())
         .route_layer(layers.login.clone());
     let irrevocable = Router::new()
         .route("/api/me", delete(me::delete))
+        .route_layer(layers.strict.clone())
         .route_layer(layers.fresh.clone());
     let account = Router::new()
         .merge(proving)

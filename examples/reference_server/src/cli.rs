@@ -2,16 +2,18 @@
 //!
 //! Exit status: 0 done, 1 the check or step failed, 2 usage, 78 configuration.
 
-use std::io::Write as _;
+use std::io::{BufRead as _, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::config::Config;
+use crate::db::Db;
 use crate::key_commands::{self, KeysCommand};
 use crate::layers::Layers;
 use crate::serve;
+use crate::session_commands::{self, SessionsCommand};
 use crate::settings::{Flags, Settings};
 
 /// `EX_CONFIG` of sysexits.
@@ -61,6 +63,14 @@ enum Command {
         #[command(subcommand)]
         command: KeysCommand,
     },
+    /// Ends sessions; running servers follow within two seconds.
+    Sessions {
+        #[command(subcommand)]
+        command: SessionsCommand,
+    },
+    /// Brings the tables of the database up to date, as `MIGRATOR_DATABASE_URL`
+    /// if that is set.
+    Migrate,
     /// Prints the layers in their order, and why each stands where it does.
     Explain {
         /// Prints JSON.
@@ -94,6 +104,10 @@ pub(crate) fn run() -> ExitCode {
         Command::Keys { command } => {
             with_config(flags, |config| key_commands::run(&config, command))
         }
+        Command::Sessions { command } => {
+            with_config(flags, |config| session_commands::run(&config, command))
+        }
+        Command::Migrate => with_config(flags, |config| migrate(&config)),
         Command::Explain { json } => with_config(flags, |config| explain(&config, json)),
     }
 }
@@ -151,6 +165,15 @@ fn check(flags: Flags, json: bool) -> ExitCode {
     }
 }
 
+fn migrate(config: &Config) -> Result<(), Box<dyn std::error::Error>> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?
+        .block_on(Db::open_and_migrate(&config.migrator))?;
+    say(&format!("{} is up to date", config.migrator));
+    Ok(())
+}
+
 fn explain(config: &Config, json: bool) -> Result<(), Box<dyn std::error::Error>> {
     let layers = Layers::without_store(config)?;
     let stacks = [
@@ -203,6 +226,24 @@ fn gen_secret(bytes: u16, format: SecretFormat, name: &str, out: Option<&Path>) 
 /// Writes a line for whoever called. A closed pipe is no reason to panic.
 pub(crate) fn say(text: &str) {
     let _ = writeln!(std::io::stdout(), "{text}");
+}
+
+/// Asks whoever sits at a terminal; a program that calls is not asked.
+///
+/// # Errors
+///
+/// If the answer is not yes.
+pub(crate) fn confirm(question: &str) -> Result<(), &'static str> {
+    if !std::io::stdin().is_terminal() {
+        return Ok(());
+    }
+    complain(&format!("{question} [y/N]"));
+    let mut answer = String::new();
+    let read = std::io::stdin().lock().read_line(&mut answer);
+    match read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes") {
+        true => Ok(()),
+        false => Err("nothing was changed"),
+    }
 }
 
 /// Writes a line about what went wrong.

@@ -12,6 +12,7 @@ use tower_rampart::password::PasswordPolicy;
 use tower_rampart::rate_limit::Quota;
 use tower_rampart::secret::Secret;
 
+use crate::db::Location;
 use crate::reader::Reader;
 use crate::secrets;
 use crate::settings::{Problem, Settings};
@@ -33,7 +34,9 @@ pub(crate) struct Config {
     pub(crate) revoked_keys: Vec<Arc<Secret>>,
     /// An asymmetric key that signs instead of one made of the secret.
     pub(crate) signing_key: Option<SigningKey>,
-    pub(crate) database: PathBuf,
+    pub(crate) database: Location,
+    /// The database, as a role that may change its tables.
+    pub(crate) migrator: Location,
     pub(crate) objects: PathBuf,
     pub(crate) origins: OriginPolicy,
     pub(crate) client_addr: ClientAddrResolver,
@@ -80,7 +83,8 @@ impl Config {
             previous_secrets: reader.previous_secrets(),
             revoked_keys: reader.revoked_keys(),
             signing_key: reader.signing_key(),
-            database: reader.path("DATABASE_URL", "sqlite://", &data_dir.join("rampart.db")),
+            database: reader.database("DATABASE_URL", &data_dir.join("rampart.db")),
+            migrator: reader.migrator(&data_dir.join("rampart.db")),
             objects: reader.path("STORAGE_URL", "file://", &data_dir.join("objects")),
             origins: reader.origins(production),
             client_addr: reader.client_addr(),

@@ -1,13 +1,11 @@
 //! `keys list`, `keys rotate` and `keys revoke`.
 
-use std::io::{BufRead as _, IsTerminal as _};
-
 use clap::Subcommand;
 use serde_json::json;
 use tower_rampart::clock::{Clock as _, SystemClock};
 use tower_rampart::jwt::KeyState;
 
-use crate::cli::{complain, say};
+use crate::cli::{confirm, say};
 use crate::config::Config;
 use crate::db::{Db, KeyRow, private_folder};
 use crate::keys::{Configured, Keys};
@@ -96,7 +94,7 @@ async fn rotate(keys: &Keys, db: &Db, json: bool) -> Result<()> {
         );
     }
     let row = keys.rotation(false)?;
-    db.add_signing_key(&row).await?;
+    db.change_signing_keys(None, Some(&row)).await?;
     announce(&row, json);
     Ok(())
 }
@@ -127,8 +125,10 @@ async fn revoke(keys: &Keys, db: &Db, kid: &str, yes: bool, json: bool) -> Resul
         });
         return Ok(());
     }
-    if !yes && std::io::stdin().is_terminal() && !confirmed(kid) {
-        return Err("nothing was changed".into());
+    if !yes {
+        confirm(&format!(
+            "revoke {kid}? Its access tokens end at once; their holders refresh."
+        ))?;
     }
     // A key that signs needs a successor at once. That of SIGNING_KEY is the
     // key of the secret, until another one is put in its place.
@@ -136,7 +136,8 @@ async fn revoke(keys: &Keys, db: &Db, kid: &str, yes: bool, json: bool) -> Resul
         true => Some(keys.rotation(true)?),
         false => None,
     };
-    db.revoke_signing_key(kid, successor.as_ref()).await?;
+    db.change_signing_keys(Some(kid), successor.as_ref())
+        .await?;
     if json {
         let successor = successor.map(|row| row.kid);
         say(&json!({"revoked": kid, "successor": successor}).to_string());
@@ -147,13 +148,4 @@ async fn revoke(keys: &Keys, db: &Db, kid: &str, yes: bool, json: bool) -> Resul
         }
     }
     Ok(())
-}
-
-fn confirmed(kid: &str) -> bool {
-    complain(&format!(
-        "revoke {kid}? Its access tokens end at once; their holders refresh. [y/N]"
-    ));
-    let mut answer = String::new();
-    let read = std::io::stdin().lock().read_line(&mut answer);
-    read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
 }

@@ -14,7 +14,8 @@ use tower_rampart::rate_limit::{Key, Quota, RateLimitLayer};
 use tower_rampart::secret::Secret;
 use tower_rampart::security_headers::SecurityHeadersLayer;
 use tower_rampart::session::{
-    MemoryStore, RefreshStore, SessionCookies, SessionLayer, TokenIssuer, TokenIssuerBuilder,
+    MemoryStore, RefreshStore, SessionCookies, SessionLayer, StrictSessionLayer, TokenIssuer,
+    TokenIssuerBuilder,
 };
 use tower_rampart::stack::Rampart;
 use tower_rampart::upload::{FileRule, TextRule, UploadLayer};
@@ -35,6 +36,8 @@ pub(crate) struct Layers {
     pub(crate) public: Rampart,
     /// Around API routes that do.
     pub(crate) account: Rampart,
+    /// Asks the database whether the session is over, inside `account`.
+    pub(crate) strict: StrictSessionLayer,
     /// Demands a recent sign-in, inside `account`.
     pub(crate) fresh: RequireLayer,
     /// Limits by address what takes a password.
@@ -127,6 +130,7 @@ impl Layers {
             edge,
             public,
             account,
+            strict: StrictSessionLayer::new(issuer.clone()),
             fresh: RequireLayer::fresh(FRESH).build()?,
             login: limit("login-address", config.limit_login_ip).build()?,
             login_account: limit("login-account", config.limit_login_account).build()?,

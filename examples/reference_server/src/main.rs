@@ -22,6 +22,7 @@ mod reader;
 mod respond;
 mod secrets;
 mod serve;
+mod session_commands;
 mod sessions;
 mod settings;
 

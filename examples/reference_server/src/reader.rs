@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tower_rampart::rate_limit::Quota;
 
+use crate::db::Location;
 use crate::settings::{Problem, Settings};
 
 /// Reads settings, and collects what is wrong with them.
@@ -53,6 +54,35 @@ impl Reader<'_> {
                     format!("is not a URL that this build can use; write {scheme}PATH"),
                 );
                 default.to_owned()
+            }
+        }
+    }
+
+    /// Reads where a database is; a file by default.
+    pub(crate) fn database(&mut self, name: &str, default: &Path) -> Location {
+        let url = self.settings.get(name).unwrap_or_default();
+        if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            match postgres(url) {
+                Ok(location) => return location,
+                Err(text) => self.problem(name, text),
+            }
+            return Location::Sqlite(default.to_owned());
+        }
+        Location::Sqlite(self.path(name, "sqlite://", default))
+    }
+
+    /// Reads where the tables of the database are changed: the same place,
+    /// unless another role does that.
+    pub(crate) fn migrator(&mut self, default: &Path) -> Location {
+        let name = "MIGRATOR_DATABASE_URL";
+        match self.settings.get(name) {
+            Some(_) => self.database(name, default),
+            None => {
+                let told = self.problems.len();
+                let location = self.database("DATABASE_URL", default);
+                // Said already.
+                self.problems.truncate(told);
+                location
             }
         }
     }
@@ -112,6 +142,35 @@ impl Reader<'_> {
             |text| parse_digits(text).filter(|number| *number > 0),
         )
     }
+}
+
+#[cfg(not(feature = "postgres"))]
+fn postgres(_url: &str) -> Result<Location, &'static str> {
+    Err("this build has no Postgres; build it with --features postgres, or write sqlite://PATH")
+}
+
+/// Whoever can read the line to a server can read passwords, so it is encrypted
+/// and the server proves who it is, or it does not leave this machine.
+#[cfg(feature = "postgres")]
+fn postgres(url: &str) -> Result<Location, &'static str> {
+    use sqlx::postgres::{PgConnectOptions, PgSslMode};
+    // The value may hold a password, so it is not repeated.
+    let options = PgConnectOptions::from_str(url)
+        .map_err(|_| "cannot be read; write postgres://USER@HOST/DATABASE?sslmode=verify-full")?;
+    let host = options.get_host();
+    let local = options.get_socket().is_some()
+        || host == "localhost"
+        || host.starts_with('/')
+        || host
+            .trim_matches(['[', ']'])
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|address| address.is_loopback());
+    if !local && !matches!(options.get_ssl_mode(), PgSslMode::VerifyFull) {
+        return Err(
+            "names another machine without sslmode=verify-full; add it, and sslrootcert=FILE for a private authority",
+        );
+    }
+    Ok(Location::Postgres(Box::new(options)))
 }
 
 fn parse_digits(text: &str) -> Option<u64> {

@@ -8,13 +8,15 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tower_rampart::clock::SystemClock;
 use tower_rampart::password::{LoginHasher, PasswordHasher, calibrate_cost};
-use tower_rampart::session::{SessionCookies, SqliteStore, TokenIssuer};
+use tower_rampart::session::{
+    EndReason, SecurityEventReceiver, SessionCookies, TokenIssuer, security_events,
+};
 use tracing_subscriber::EnvFilter;
 
 use crate::app::{self, App, UploadLimits};
 use crate::cli::say;
 use crate::config::Config;
-use crate::db::{Db, is_open_to_others, private_folder};
+use crate::db::{Db, Location, is_open_to_others, private_folder};
 use crate::keys::{self, Configured, Keys};
 use crate::layers::{Layers, issuer_builder};
 use crate::listen::{self, Stop, stopped};
@@ -25,6 +27,12 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 /// How long a hash should take on this machine.
 const HASH_TARGET: Duration = Duration::from_millis(250);
+
+/// How many events about sessions may wait to be written down.
+const EVENTS: usize = 1_024;
+
+/// How often it is asked what other processes ended: well within two seconds.
+const FOLLOW: Duration = Duration::from_millis(500);
 
 /// How long open requests may go on after a signal to stop.
 const SHUTDOWN: Duration = Duration::from_secs(20);
@@ -55,14 +63,16 @@ async fn serve(config: Config) -> Result<()> {
     let configured = Configured::of(&config)?;
     let db = Db::open(&config.database).await?;
     check_modes(&config)?;
-    let store = SqliteStore::open(db.pool()).await?;
+    let store = db.sessions().await?;
     let keys = Keys::new(
         configured.clone(),
         db.signing_keys().await?,
         config.access_ttl,
     );
+    let (events, happened) = security_events(EVENTS);
     let issuer = issuer_builder(&config, store, configured.secret())
         .keys(keys.key_set()?)
+        .events(events)
         .build()?;
     keys.apply(&issuer)?;
     issuer.sync_revocations().await?;
@@ -92,6 +102,7 @@ async fn serve(config: Config) -> Result<()> {
     greet(&config, address, admin.local_addr()?, cost);
 
     let following = tokio::spawn(follow_revocations(issuer.clone()));
+    tokio::spawn(write_down(happened));
     let rotating = tokio::spawn(keys::follow(
         keys,
         config.settings.clone(),
@@ -119,7 +130,12 @@ async fn serve(config: Config) -> Result<()> {
 /// Others on the machine must not read accounts and secrets: refused in
 /// production, told in development.
 fn check_modes(config: &Config) -> Result<()> {
-    for path in [&config.data_dir, &config.database] {
+    let database = match &config.database {
+        Location::Sqlite(path) => Some(path),
+        #[cfg(feature = "postgres")]
+        Location::Postgres(_) => None,
+    };
+    for path in std::iter::once(&config.data_dir).chain(database) {
         if !is_open_to_others(path)? {
             continue;
         }
@@ -143,7 +159,7 @@ fn taken(setting: &str, address: SocketAddr, error: &std::io::Error) -> String {
 fn greet(config: &Config, address: SocketAddr, admin: SocketAddr, cost: u8) {
     say(&format!("page      http://{address}/"));
     say(&format!("operators http://{admin}/readyz"));
-    say(&format!("database  {}", config.database.display()));
+    say(&format!("database  {}", config.database));
     say(&format!("objects   {}", config.objects.display()));
     if config.secret.is_none() {
         say(&format!(
@@ -177,16 +193,42 @@ fn bcrypt_cost(config: &Config) -> Result<u8> {
     }
 }
 
-/// Learns of sessions that other processes ended.
+/// Learns of sessions that other processes ended. After some seconds of failure
+/// no access token is accepted any more.
 async fn follow_revocations(issuer: TokenIssuer) {
-    let mut every = tokio::time::interval(Duration::from_secs(2));
+    let mut every = tokio::time::interval(FOLLOW);
+    let mut silent = false;
     loop {
         every.tick().await;
-        if let Err(error) = issuer.sync_revocations().await {
-            tracing::warn!(
-                error = &error as &(dyn std::error::Error + 'static),
-                "ended sessions could not be read"
-            );
+        match issuer.sync_revocations().await {
+            Ok(()) => silent = false,
+            Err(error) => {
+                if !silent {
+                    tracing::warn!(
+                        error = &error as &(dyn std::error::Error + 'static),
+                        "ended sessions could not be read"
+                    );
+                }
+                silent = true;
+            }
+        }
+    }
+}
+
+/// Writes down what happens to sessions.
+async fn write_down(mut happened: SecurityEventReceiver) {
+    let mut lost = 0;
+    while let Some(event) = happened.recv().await {
+        tracing::info!(
+            target: "security",
+            event = event.kind.as_str(),
+            user = event.subject,
+            sid = event.sid,
+            reason = event.reason.map(EndReason::as_str),
+        );
+        if happened.dropped() > lost {
+            lost = happened.dropped();
+            tracing::error!(target: "security", lost, "events were not written down");
         }
     }
 }

@@ -91,6 +91,7 @@ pub(crate) const NAMES: &[&str] = &[
     "SIGNING_KEY",
     "SIGNING_KEY_FILE",
     "DATABASE_URL",
+    "MIGRATOR_DATABASE_URL",
     "STORAGE_URL",
     "CORS_ORIGINS",
     "TRUSTED_PROXIES",

@@ -71,7 +71,7 @@ fn every_wrong_setting_is_reported_at_once_without_its_secret() {
             ("RAMPART_ENV", "production"),
             ("RAMPART_LISTNE", "0.0.0.0:80"),
             ("SECRET_KEY", "canary-short"),
-            ("DATABASE_URL", "postgres://app:canary@db/app"),
+            ("DATABASE_URL", "mysql://app:canary@db/app"),
             (
                 "CORS_ORIGINS",
                 "https://app.example.com/,http://localhost:5173",

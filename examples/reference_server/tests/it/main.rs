@@ -5,7 +5,13 @@ mod attacks;
 mod commands;
 mod images;
 mod keys;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod readme;
 mod refusals;
 mod server;
+#[cfg(feature = "postgres")]
+#[allow(dead_code, reason = "shared with the tests of the library")]
+#[path = "../../../../tests/it/services.rs"]
+mod services;
 mod sessions;

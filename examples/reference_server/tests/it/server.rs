@@ -198,6 +198,17 @@ fn launch(data: &Path, settings: &[(&str, &str)]) -> (Child, String) {
     (process, url)
 }
 
+/// Refreshes with a token in the body.
+pub(crate) async fn refresh(client: &Client, server: &str, token: &str) -> (StatusCode, Value) {
+    let answer = client
+        .post(format!("{server}/api/auth/refresh"))
+        .json(&json!({"refresh_token": token}))
+        .send()
+        .await
+        .expect("an answer");
+    (answer.status(), answer.json().await.expect("JSON"))
+}
+
 /// A text member of an answer.
 #[track_caller]
 pub(crate) fn text(answer: &Value, member: &str) -> String {

@@ -1,9 +1,11 @@
 //! Sessions in cookies and lists.
 
-use reqwest::{Method, StatusCode};
+use std::time::Duration;
+
+use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::server::{PASSWORD, Server, refused, text};
+use crate::server::{PASSWORD, Server, refresh, refused, text};
 
 #[tokio::test]
 async fn cookies_carry_a_browser_and_are_renewed_on_the_way() {
@@ -210,4 +212,33 @@ async fn an_ended_session_can_sign_nobody_out() {
         StatusCode::NO_CONTENT
     );
     refused(server.get("/api/me", &owner).await, 401, "session_revoked").await;
+}
+
+#[tokio::test]
+async fn a_process_that_is_killed_while_it_renews_signs_nobody_out() {
+    let mut server = Server::start_with(&[("LIMIT_API", "100000/1m")]);
+    server.register("ann@example.com").await;
+    let login = server.login("ann@example.com").await;
+    let mut token = text(&login, "refresh_token");
+    for crash in 0..6 {
+        // A few callers are under way when it dies; whether the store has done
+        // it by then is up to chance, and must not matter.
+        let client = Client::new();
+        let mut callers = tokio::task::JoinSet::new();
+        for _ in 0..4 {
+            let (client, at, token) = (client.clone(), server.url.clone(), token.clone());
+            callers.spawn(async move {
+                let request = client.post(format!("{at}/api/auth/refresh"));
+                let _ = request.json(&json!({"refresh_token": token})).send().await;
+            });
+        }
+        tokio::time::sleep(Duration::from_micros(700 * crash)).await;
+        server.restart_with(&[("LIMIT_API", "100000/1m")]);
+        callers.join_all().await;
+        let (status, answer) = refresh(&client, &server.url, &token).await;
+        assert_eq!(status, StatusCode::OK, "{answer}");
+        let again = refresh(&client, &server.url, &token).await.1;
+        assert_eq!(again["refresh_token"], answer["refresh_token"]);
+        token = text(&answer, "refresh_token");
+    }
 }

@@ -1,0 +1,108 @@
+//! Accounts.
+
+use uuid::Uuid;
+
+use super::{Db, Result, now, on};
+
+/// An account.
+#[derive(Clone, sqlx::FromRow)]
+pub(crate) struct User {
+    pub(crate) id: String,
+    pub(crate) email: String,
+    pub(crate) password_hash: String,
+    pub(crate) role: String,
+    pub(crate) display_name: String,
+    pub(crate) avatar_image_id: Option<String>,
+    pub(crate) created_at: i64,
+}
+
+impl Db {
+    /// Adds an account, unless there is one with this address.
+    pub(crate) async fn add_user(&self, email: &str, password_hash: &str) -> Result<()> {
+        on!(self, pool => {
+            sqlx::query("INSERT INTO users (id, email, password_hash, created_at) VALUES ($1, $2, $3, $4) ON CONFLICT (email) DO NOTHING")
+                .bind(Uuid::now_v7().to_string())
+                .bind(email)
+                .bind(password_hash)
+                .bind(now())
+                .execute(pool)
+                .await
+                .map(drop)
+        })
+    }
+
+    /// Finds an account by its address.
+    pub(crate) async fn user_by_email(&self, email: &str) -> Result<Option<User>> {
+        on!(self, pool => {
+            sqlx::query_as("SELECT * FROM users WHERE email = $1")
+                .bind(email)
+                .fetch_optional(pool)
+                .await
+        })
+    }
+
+    /// Finds an account by its identifier.
+    pub(crate) async fn user(&self, id: &str) -> Result<Option<User>> {
+        on!(self, pool => {
+            sqlx::query_as("SELECT * FROM users WHERE id = $1")
+                .bind(id)
+                .fetch_optional(pool)
+                .await
+        })
+    }
+
+    /// Replaces a password's hash, if the old one is still there; tells whether
+    /// it was.
+    pub(crate) async fn replace_password_hash(
+        &self,
+        id: &str,
+        old: &str,
+        new: &str,
+    ) -> Result<bool> {
+        on!(self, pool => {
+            let done =
+                sqlx::query("UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2")
+                    .bind(id)
+                    .bind(old)
+                    .bind(new)
+                    .execute(pool)
+                    .await?;
+            Ok(done.rows_affected() == 1)
+        })
+    }
+
+    /// Changes what an account is called.
+    pub(crate) async fn set_display_name(&self, id: &str, name: &str) -> Result<()> {
+        on!(self, pool => {
+            sqlx::query("UPDATE users SET display_name = $2 WHERE id = $1")
+                .bind(id)
+                .bind(name)
+                .execute(pool)
+                .await
+                .map(drop)
+        })
+    }
+
+    /// Makes a picture the one that stands for an account.
+    pub(crate) async fn set_avatar(&self, id: &str, image: &str) -> Result<()> {
+        on!(self, pool => {
+            sqlx::query("UPDATE users SET avatar_image_id = $2 WHERE id = $1")
+                .bind(id)
+                .bind(image)
+                .execute(pool)
+                .await
+                .map(drop)
+        })
+    }
+
+    /// Removes an account that has no pictures any more; tells whether it is gone.
+    pub(crate) async fn delete_user_without_images(&self, id: &str) -> Result<bool> {
+        on!(self, pool => {
+            sqlx::query("DELETE FROM users WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM images WHERE owner_id = $1)")
+                .bind(id)
+                .execute(pool)
+                .await?;
+            Ok(self.user(id).await?.is_none())
+        })
+    }
+}

@@ -1,0 +1,218 @@
+//! What the server asks of its database, SQLite or Postgres.
+//!
+//! Every question is a method, in one text that both understand.
+
+mod accounts;
+mod files;
+mod keys;
+mod pictures;
+
+use std::fmt;
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+#[cfg(feature = "postgres")]
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+use tower_rampart::clock::{Clock as _, SystemClock};
+#[cfg(feature = "postgres")]
+use tower_rampart::session::PostgresStore;
+use tower_rampart::session::{RefreshStore, SqliteStore};
+
+pub(crate) use accounts::User;
+pub(crate) use files::{is_open_to_others, private_folder};
+pub(crate) use keys::KeyRow;
+pub(crate) use pictures::Image;
+
+/// How long a request waits for a connection.
+const ACQUIRE: Duration = Duration::from_secs(5);
+
+/// Where the database is.
+#[derive(Clone)]
+pub(crate) enum Location {
+    /// In a file of this machine.
+    Sqlite(PathBuf),
+    /// At a server. Never printed: it may hold a password.
+    #[cfg(feature = "postgres")]
+    Postgres(Box<PgConnectOptions>),
+}
+
+impl fmt::Debug for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(path) => path.display().fmt(f),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(options) => write!(
+                f,
+                "postgres at {}, {}",
+                options.get_host(),
+                options.get_database().unwrap_or_default()
+            ),
+        }
+    }
+}
+
+/// The database.
+#[derive(Clone, Debug)]
+pub(crate) struct Db {
+    pool: Pool,
+}
+
+#[derive(Clone, Debug)]
+enum Pool {
+    Sqlite(SqlitePool),
+    #[cfg(feature = "postgres")]
+    Postgres(PgPool),
+}
+
+/// Does the same with whichever pool there is.
+macro_rules! on {
+    ($db:expr, $pool:ident => $work:expr) => {
+        match &$db.pool {
+            $crate::db::Pool::Sqlite($pool) => $work,
+            #[cfg(feature = "postgres")]
+            $crate::db::Pool::Postgres($pool) => $work,
+        }
+    };
+}
+use on;
+
+/// What a database answers.
+pub(crate) type Result<T> = std::result::Result<T, sqlx::Error>;
+
+/// What can fail when a database is opened.
+type Opened<T> = std::result::Result<T, Box<dyn std::error::Error>>;
+
+impl Db {
+    /// Opens the database. One in a file is created if it is missing, its tables
+    /// are brought up to date, and only its owner can read it; at a server the
+    /// tables must be there.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be opened, or its tables are not those of this version.
+    pub(crate) async fn open(location: &Location) -> Opened<Self> {
+        let db = match location {
+            Location::Sqlite(path) => {
+                let db = Self::open_file(path).await?;
+                db.migrate().await?;
+                db
+            }
+            #[cfg(feature = "postgres")]
+            Location::Postgres(options) => Self::connect(options.as_ref().clone()).await?,
+        };
+        db.ping().await.map_err(|error| {
+            format!("the database lacks tables; run `reference-server migrate`: {error}")
+        })?;
+        Ok(db)
+    }
+
+    /// Opens the database and brings its tables up to date.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be opened, or a table cannot be made.
+    pub(crate) async fn open_and_migrate(location: &Location) -> Opened<Self> {
+        let db = match location {
+            Location::Sqlite(path) => Self::open_file(path).await?,
+            #[cfg(feature = "postgres")]
+            Location::Postgres(options) => Self::connect(options.as_ref().clone()).await?,
+        };
+        db.migrate().await?;
+        Ok(db)
+    }
+
+    async fn open_file(path: &Path) -> Opened<Self> {
+        if let Some(folder) = path.parent() {
+            private_folder(folder)?;
+        }
+        // SQLite gives its side files the mode of the main one.
+        OpenOptions::new()
+            .append(true)
+            .create(true)
+            .mode(0o600)
+            .open(path)?;
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Normal)
+            .foreign_keys(true)
+            .busy_timeout(Duration::from_secs(5));
+        let pool = SqlitePoolOptions::new()
+            .max_connections(4)
+            .acquire_timeout(ACQUIRE)
+            .connect_with(options)
+            .await?;
+        let pool = Pool::Sqlite(pool);
+        Ok(Self { pool })
+    }
+
+    #[cfg(feature = "postgres")]
+    async fn connect(options: PgConnectOptions) -> Opened<Self> {
+        // A lock or a statement that takes longer than a request may is given up.
+        let options = options.application_name("reference-server").options([
+            ("lock_timeout", "3s"),
+            ("statement_timeout", "5s"),
+            ("idle_in_transaction_session_timeout", "10s"),
+        ]);
+        let pool = PgPoolOptions::new()
+            .max_connections(10)
+            .acquire_timeout(ACQUIRE)
+            .connect_with(options)
+            .await?;
+        let pool = Pool::Postgres(pool);
+        Ok(Self { pool })
+    }
+
+    async fn migrate(&self) -> Opened<()> {
+        match &self.pool {
+            Pool::Sqlite(pool) => {
+                sqlx::migrate!("./migrations/sqlite").run(pool).await?;
+                SqliteStore::open(pool.clone()).await?;
+            }
+            #[cfg(feature = "postgres")]
+            Pool::Postgres(pool) => {
+                sqlx::migrate!("./migrations/postgres").run(pool).await?;
+                PostgresStore::migrate(pool).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the sessions that are kept in this database.
+    ///
+    /// # Errors
+    ///
+    /// If their tables cannot be brought up to date.
+    pub(crate) async fn sessions(&self) -> Opened<Arc<dyn RefreshStore>> {
+        Ok(match &self.pool {
+            Pool::Sqlite(pool) => Arc::new(SqliteStore::open(pool.clone()).await?),
+            #[cfg(feature = "postgres")]
+            Pool::Postgres(pool) => Arc::new(PostgresStore::new(pool.clone())),
+        })
+    }
+
+    /// Tells whether the database answers, with the tables that are needed.
+    pub(crate) async fn ping(&self) -> Result<()> {
+        on!(self, pool => {
+            let tables = "SELECT 1 FROM users, images, signing_keys, rampart_session, rampart_epoch WHERE 1 = 0";
+            sqlx::query(tables).execute(pool).await.map(drop)
+        })
+    }
+}
+
+/// The time as it is stored: seconds since 1970.
+pub(crate) fn now() -> i64 {
+    i64::try_from(SystemClock.unix_now().as_u64()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,103 @@
+//! Records of pictures.
+
+use serde::Serialize;
+
+use super::{Db, Result, on};
+
+/// A picture's record.
+#[derive(Clone, Debug, Serialize, sqlx::FromRow)]
+pub(crate) struct Image {
+    pub(crate) id: String,
+    #[serde(skip)]
+    pub(crate) object_key: String,
+    pub(crate) media_type: String,
+    pub(crate) bytes: i64,
+    pub(crate) width: i64,
+    pub(crate) height: i64,
+    pub sha256: String,
+    pub(crate) title: String,
+    pub(crate) created_at: i64,
+}
+
+const IMAGE: &str = "SELECT id, object_key, media_type, bytes, width, height, sha256, title, created_at FROM images";
+
+impl Db {
+    /// Adds a picture's record, unless its owner would then hold more than
+    /// `quota` bytes; tells whether it did.
+    pub(crate) async fn add_image(&self, owner: &str, image: &Image, quota: u64) -> Result<bool> {
+        on!(self, pool => {
+            let done = sqlx::query(
+                "INSERT INTO images (id, owner_id, object_key, media_type, bytes, width, height, sha256, title, created_at) \
+                 SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10 \
+                 WHERE $5 + (SELECT coalesce(sum(bytes), 0) FROM images WHERE owner_id = $2) <= $11",
+            )
+            .bind(&image.id)
+            .bind(owner)
+            .bind(&image.object_key)
+            .bind(&image.media_type)
+            .bind(image.bytes)
+            .bind(image.width)
+            .bind(image.height)
+            .bind(&image.sha256)
+            .bind(&image.title)
+            .bind(image.created_at)
+            .bind(i64::try_from(quota).unwrap_or(i64::MAX))
+            .execute(pool)
+            .await?;
+            Ok(done.rows_affected() == 1)
+        })
+    }
+
+    /// Lists an owner's pictures, newest first, after a cursor.
+    pub(crate) async fn images(
+        &self,
+        owner: &str,
+        before: Option<&str>,
+        limit: i64,
+    ) -> Result<Vec<Image>> {
+        on!(self, pool => {
+            let sql = format!(
+                "{IMAGE} WHERE owner_id = $1 AND ($2 IS NULL OR id < $2) ORDER BY id DESC LIMIT $3"
+            );
+            sqlx::query_as(sqlx::AssertSqlSafe(sql))
+                .bind(owner)
+                .bind(before)
+                .bind(limit)
+                .fetch_all(pool)
+                .await
+        })
+    }
+
+    /// Finds one of an owner's pictures.
+    pub(crate) async fn image(&self, owner: &str, id: &str) -> Result<Option<Image>> {
+        on!(self, pool => {
+            let sql = format!("{IMAGE} WHERE owner_id = $1 AND id = $2");
+            sqlx::query_as(sqlx::AssertSqlSafe(sql))
+                .bind(owner)
+                .bind(id)
+                .fetch_optional(pool)
+                .await
+        })
+    }
+
+    /// Removes a picture's record, also as an avatar; tells whether it was there.
+    pub(crate) async fn delete_image(&self, owner: &str, id: &str) -> Result<bool> {
+        on!(self, pool => {
+            let mut transaction = pool.begin().await?;
+            sqlx::query(
+                "UPDATE users SET avatar_image_id = NULL WHERE id = $1 AND avatar_image_id = $2",
+            )
+            .bind(owner)
+            .bind(id)
+            .execute(&mut *transaction)
+            .await?;
+            let done = sqlx::query("DELETE FROM images WHERE owner_id = $1 AND id = $2")
+                .bind(owner)
+                .bind(id)
+                .execute(&mut *transaction)
+                .await?;
+            transaction.commit().await?;
+            Ok(done.rows_affected() == 1)
+        })
+    }
+}
