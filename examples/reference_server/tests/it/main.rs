@@ -2,6 +2,7 @@
 
 mod account;
 mod attacks;
+mod browser;
 mod commands;
 mod images;
 mod keys;
@@ -10,7 +11,6 @@ mod postgres;
 mod readme;
 mod refusals;
 mod server;
-#[cfg(feature = "postgres")]
 #[allow(dead_code, reason = "shared with the tests of the library")]
 #[path = "../../../../tests/it/services.rs"]
 mod services;

@@ -1,6 +1,6 @@
 // Talking to the API. Tokens are in cookies that scripts cannot read, so
 // nothing is kept here. An expired access token is renewed by the server on
-// the way.
+// the way; where that was not possible, the page asks for new ones, once.
 
 // Empty where the API is on the same origin.
 const base = document.querySelector('meta[name="api"]').content;
@@ -38,20 +38,44 @@ function explain(status, problem) {
 const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1) + ".";
 export const megabytes = (bytes) => `${Math.round((bytes / 1048576) * 10) / 10} MiB`;
 
+/** What new tokens help against. */
+const renewable = ["token_expired", "token_not_yet_valid", "signing_key_revoked"];
+
+/** Sends a request, a second time if new tokens help. */
+async function send(path, options, again = true) {
+  let response;
+  try {
+    response = await fetch(url(path), { credentials: "include", ...options });
+  } catch {
+    throw new Refused(0, {});
+  }
+  if (response.ok) return response;
+  const problem = await problemOf(response);
+  if (again && response.status === 401 && renewable.includes(problem.code)) {
+    await renew();
+    return send(path, options, false);
+  }
+  throw new Refused(response.status, problem);
+}
+
+/** Asks for new tokens. Of several tabs at once, one asks and the others wait. */
+async function renew() {
+  const name = "rampart-renewal";
+  const ask = () => send("/api/auth/refresh", { method: "POST" }, false);
+  if (!navigator.locks) return ask();
+  const { held } = await navigator.locks.query();
+  const another = held.some((lock) => lock.name === name);
+  return navigator.locks.request(name, async () => { if (!another) await ask(); });
+}
+
 /** Calls the API and returns what the JSON says, or null. */
 export async function call(method, path, body) {
-  const options = { method, credentials: "include", headers: {} };
+  const options = { method, headers: {} };
   if (body !== undefined) {
     options.headers["Content-Type"] = "application/json";
     options.body = JSON.stringify(body);
   }
-  let response;
-  try {
-    response = await fetch(url(path), options);
-  } catch {
-    throw new Refused(0, {});
-  }
-  if (!response.ok) throw new Refused(response.status, await problemOf(response));
+  const response = await send(path, options);
   return response.status === 204 ? null : response.json();
 }
 
@@ -63,8 +87,7 @@ async function problemOf(response) {
 
 /** Fetches a picture and returns a URL for it in memory. */
 export async function picture(path) {
-  const response = await fetch(url(path), { credentials: "include" });
-  if (!response.ok) throw new Refused(response.status, await problemOf(response));
+  const response = await send(path, {});
   return URL.createObjectURL(await response.blob());
 }
 

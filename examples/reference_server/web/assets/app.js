@@ -21,6 +21,9 @@ const reasons = {
   credentials_changed: "Your password was changed elsewhere. Please sign in again.",
   terminated: "You ended this session from another one. Please sign in again.",
   logout: "You signed out. Please sign in again.",
+  account_closed: "This account was closed.",
+  reuse: "Your session was used from two places, so it was ended to protect you. Please sign in again.",
+  security_incident: "For everybody's safety, all sessions were ended. Please sign in again.",
 };
 
 /** Runs an action; a lost session leads to the sign-in, and back here after. */
@@ -35,10 +38,27 @@ async function guard(action) {
 }
 
 function signInAgain(refused) {
+  const known = reasons[refused.reason] ?? endings[refused.code];
+  const notice = me ? known || "You are signed out. Please sign in again." : known ?? "";
+  if (me) tabs.postMessage({ notice });
+  leave({ notice });
+}
+
+function leave({ notice, onPurpose }) {
   me = null;
-  $("notice").textContent = reasons[refused.reason] ?? endings[refused.code] ?? "Please sign in again.";
+  if (onPurpose) {
+    // The next person at this tab sees nothing of this one.
+    for (const form of ["sign-in", "change-password", "rename"]) $(form).reset();
+    for (const list of ["uploads", "pictures", "sessions"]) $(list).replaceChildren();
+  }
+  $("notice").textContent = notice;
   render();
 }
+
+// The first tab that hears of it tells the others: its answer took the cookies
+// away, so they could not find out why any more.
+const tabs = new BroadcastChannel("rampart-session");
+tabs.addEventListener("message", ({ data }) => { if (me) leave(data); });
 
 function current() {
   const name = location.hash.slice(1);
@@ -108,12 +128,9 @@ $("sign-out-all").addEventListener("click", () => guard(() => signOut(true)));
 
 async function signOut(all) {
   await call("POST", "/api/auth/logout", { all });
-  me = null;
-  // The next person at this tab sees nothing of this one.
-  for (const form of ["sign-in", "change-password", "rename"]) $(form).reset();
-  for (const list of ["uploads", "pictures", "sessions"]) $(list).replaceChildren();
-  $("notice").textContent = "You are signed out.";
-  render();
+  const message = { notice: "You are signed out.", onPurpose: true };
+  tabs.postMessage(message);
+  leave(message);
 }
 
 async function showSessions() {
