@@ -75,6 +75,16 @@ impl Clock for SystemClock {
     }
 }
 
+impl<C: Clock + ?Sized> Clock for std::sync::Arc<C> {
+    fn unix_now(&self) -> UnixSeconds {
+        (**self).unix_now()
+    }
+
+    fn monotonic(&self) -> Duration {
+        (**self).monotonic()
+    }
+}
+
 #[cfg(feature = "test-util")]
 pub use manual::ManualClock;
 

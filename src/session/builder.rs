@@ -1,7 +1,6 @@
 //! The settings of [`TokenIssuer`].
 
-use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -134,14 +133,15 @@ impl TokenIssuerBuilder {
 
     /// Sets for how long access tokens are accepted although
     /// [`sync_revocations`](TokenIssuer::sync_revocations) fails; 30 s by
-    /// default. After that every token is answered 503.
+    /// default. After that, and before it was called at all, every token is
+    /// answered 503. A store of this process alone needs no such call.
     pub fn stale_after(mut self, limit: Duration) -> Self {
         self.stale_after = Some(limit);
         self
     }
 
     /// Accepts access tokens however long nobody could tell which sessions were
-    /// ended.
+    /// ended, and if nobody ever did.
     ///
     /// # Security
     ///
@@ -211,10 +211,12 @@ impl TokenIssuerBuilder {
             derived,
             verifier,
             revocations: match self.stale_after {
-                Some(limit) => Revocations::stale_after(token_lifetime, limit),
-                None => Revocations::new(token_lifetime),
+                Some(limit) if self.store.is_shared() => {
+                    Revocations::fed_every(token_lifetime, limit, Arc::clone(&self.clock))
+                }
+                _ => Revocations::new(token_lifetime),
             },
-            synced_at: AtomicU64::new(0),
+            synced: Mutex::default(),
             receipts: Receipts::new(Arc::clone(&self.store)),
             flights: Flights::default(),
             events: self.events,

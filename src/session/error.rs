@@ -164,6 +164,9 @@ impl RefreshErrorKind {
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum IssueError {
+    /// A session is somebody's.
+    #[error("a session needs a subject that is not empty")]
+    EmptySubject,
     /// The key set did not sign.
     #[error("the access token could not be signed")]
     Sign(#[from] SignError),

@@ -1,30 +1,24 @@
-//! Starting, refreshing and ending sessions.
+//! Starting sessions, and the tokens of all.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use serde_json::{Map, Value};
 
 use super::builder::{TokenIssuerBuilder, access_keys};
+use super::ending::Synced;
 use super::error::{ConfigError, IssueError, Problem, RefreshError};
 use super::events::{SecurityEvent, SecurityEventKind, SecurityEventSender};
 use super::flights::Flights;
 use super::receipts::Receipts;
 use super::refresh_token::{RefreshKeys, RefreshToken};
 use super::rotation::Windows;
-use super::store::{EndSessions, Epochs, Receipt, RefreshStore, SessionRecord, StoreError};
+use super::store::{Epochs, Receipt, RefreshStore, SessionRecord, StoreError};
 use super::tokens::{AccessToken, IssuedTokens, NewSession};
 use crate::clock::{Clock, UnixSeconds};
-use crate::jwt::{
-    EndReason, JwtLayer, JwtLayerBuilder, KeySet, Revocation, Revocations, Revoked, Verifier,
-};
+use crate::jwt::{JwtLayer, JwtLayerBuilder, KeySet, Revocations, Verifier};
 use crate::secret::{Secret, random_bytes, random_id};
-
-/// What is read again at each feed: clocks of processes differ, and a change
-/// may become visible after a later one.
-const FEED_OVERLAP: Duration = Duration::from_secs(60);
 
 /// Issues access and refresh tokens. Clones share everything.
 ///
@@ -47,8 +41,7 @@ pub(super) struct Inner {
     pub(super) idle: Duration,
     pub(super) absolute: Duration,
     pub(super) windows: Windows,
-    /// The second of the last complete feed of revocations; 0 before the first.
-    pub(super) synced_at: AtomicU64,
+    pub(super) synced: Mutex<Synced>,
     pub(super) receipts: Receipts,
     pub(super) flights: Flights<Result<IssuedTokens, RefreshError>>,
     pub(super) events: Option<SecurityEventSender>,
@@ -71,6 +64,9 @@ impl TokenIssuer {
     }
 
     /// Returns the rules by which this issuer's access tokens are believed.
+    /// They do not know which sessions are over: a layer built from them needs
+    /// [`revocations`](Self::revocations) too, and
+    /// [`jwt_layer`](Self::jwt_layer) has both.
     #[must_use]
     pub fn verifier(&self) -> Verifier {
         self.0.verifier.clone()
@@ -110,6 +106,10 @@ impl TokenIssuer {
 
     /// Starts a layer that verifies this issuer's access tokens, refuses those
     /// that were revoked, and sees which refresh tokens reached their clients.
+    ///
+    /// If the store is shared with other processes, or outlives this one, it
+    /// answers 503 `revocation_unavailable` until somebody
+    /// [follows](Self::follow_revocations) what they revoke.
     pub fn jwt_layer(&self) -> JwtLayerBuilder {
         self.0.receipts.observe();
         let issuer = self.clone();
@@ -132,13 +132,18 @@ impl TokenIssuer {
         self.0.revocations.clone()
     }
 
-    /// Starts a session for somebody who has just proved who they are.
+    /// Starts a session for somebody who has just proved who they are. A proof
+    /// that took time, such as a password that was hashed, should say
+    /// [`proved_since`](NewSession::proved_since).
     ///
     /// # Errors
     ///
-    /// [`IssueError`] if the store or the signing key fails; no session then
-    /// exists.
+    /// [`IssueError`] if the subject is empty, or the store or the signing key
+    /// fails; no session then exists.
     pub async fn start(&self, new: NewSession) -> Result<IssuedTokens, IssueError> {
+        if new.subject.is_empty() {
+            return Err(IssueError::EmptySubject);
+        }
         let now = self.now();
         let token = RefreshToken::first(random_bytes());
         let epochs = match new.epochs {
@@ -190,45 +195,8 @@ impl TokenIssuer {
         let Some(record) = self.0.store.reauthenticate(sid, now).await? else {
             return Ok(None);
         };
-        Ok(Some(self.access_token(&record, now)?))
-    }
-
-    /// Ends the session of a refresh token; a token that is not ours, or whose
-    /// session is over, changes nothing.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`] if the store fails.
-    pub async fn end_by_refresh_token(
-        &self,
-        refresh_token: &str,
-        reason: EndReason,
-    ) -> Result<(), StoreError> {
-        if let Some(token) = self.0.refresh_keys.load().decode(refresh_token) {
-            self.end_where(EndSessions::Refresh(&token.id()), reason, self.now())
-                .await?;
-        }
-        Ok(())
-    }
-
-    /// Ends sessions, and refuses their access tokens from now on. Tells whether
-    /// anything changed.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`] if the store fails.
-    pub async fn end(&self, which: EndSessions<'_>, reason: EndReason) -> Result<bool, StoreError> {
-        self.end_where(which, reason, self.now()).await
-    }
-
-    /// Makes everybody sign in again. Their clients are told
-    /// `reauthentication_required` and the reason.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`] if the store fails.
-    pub async fn revoke_everyone(&self, reason: EndReason) -> Result<(), StoreError> {
-        self.end(EndSessions::Everyone, reason).await.map(drop)
+        // Whose client has the refresh token of this generation is not known.
+        Ok(Some(self.access_token(&record, None, now)?))
     }
 
     /// Returns a session, over or not.
@@ -249,42 +217,6 @@ impl TokenIssuer {
         self.0.store.list(subject, self.now()).await
     }
 
-    /// Learns what other processes revoked. To be called at the start and then
-    /// twice a second; once it was called, tokens are refused when it fails for
-    /// longer than the builder's
-    /// [`stale_after`](super::TokenIssuerBuilder::stale_after).
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`] if the store fails; what was known stays known.
-    pub async fn sync_revocations(&self) -> Result<(), StoreError> {
-        let (now, revocations) = (self.now(), &self.0.revocations);
-        let synced_at = UnixSeconds::new(self.0.synced_at.load(Ordering::Relaxed));
-        let since = synced_at
-            .minus(FEED_OVERLAP)
-            .max(now.minus(revocations.keep() + FEED_OVERLAP));
-        let revoked = self.0.store.revoked_since(since).await?;
-        revocations.apply(revoked, now);
-        revocations.fed(now);
-        self.0.synced_at.fetch_max(now.as_u64(), Ordering::Relaxed);
-        Ok(())
-    }
-
-    pub(super) async fn end_where(
-        &self,
-        which: EndSessions<'_>,
-        reason: EndReason,
-        now: UnixSeconds,
-    ) -> Result<bool, StoreError> {
-        let revoked = self.0.store.end(which, reason, now).await?;
-        let any = !revoked.is_empty();
-        for one in &revoked {
-            self.tell_revoked(one);
-        }
-        self.0.revocations.apply(revoked, now);
-        Ok(any)
-    }
-
     /// Tells whoever listens.
     pub(super) fn tell(&self, kind: SecurityEventKind, record: &SessionRecord, at: UnixSeconds) {
         let Some(events) = &self.0.events else { return };
@@ -294,25 +226,6 @@ impl TokenIssuer {
             sid: Some(record.sid.clone()),
             reason: record.ended,
             at,
-        });
-    }
-
-    fn tell_revoked(&self, revocation: &Revocation) {
-        let Some(events) = &self.0.events else { return };
-        let (subject, sid) = match revocation.what.clone() {
-            Revoked::Session { sid, subject } => (subject, Some(sid)),
-            Revoked::Subject { subject, .. } => (subject, None),
-            Revoked::Everyone { .. } => (String::new(), None),
-        };
-        events.send(SecurityEvent {
-            kind: match revocation.reason {
-                EndReason::Reuse => SecurityEventKind::TokenReuse,
-                _ => SecurityEventKind::TokenRevoked,
-            },
-            subject,
-            sid,
-            reason: Some(revocation.reason),
-            at: revocation.at,
         });
     }
 
@@ -327,7 +240,7 @@ impl TokenIssuer {
         now: UnixSeconds,
     ) -> Result<IssuedTokens, IssueError> {
         Ok(IssuedTokens {
-            access: self.access_token(&record, now)?,
+            access: self.access_token(&record, Some(record.generation), now)?,
             refresh: self
                 .0
                 .refresh_keys
@@ -341,12 +254,13 @@ impl TokenIssuer {
     fn access_token(
         &self,
         record: &SessionRecord,
+        generation: Option<u64>,
         now: UnixSeconds,
     ) -> Result<AccessToken, IssueError> {
         let mut claims: Map<String, Value> =
             serde_json::from_str(&record.claims).unwrap_or_default();
         let expires_at = now.plus(self.0.access).min(record.absolute_until);
-        let registered: [(&str, Value); 9] = [
+        let registered: [(&str, Value); 8] = [
             ("iss", self.0.issuer.as_str().into()),
             ("aud", self.0.audience.as_str().into()),
             ("sub", record.subject.as_str().into()),
@@ -354,16 +268,18 @@ impl TokenIssuer {
             ("exp", expires_at.as_u64().into()),
             ("jti", random_id().into()),
             ("sid", record.sid.as_str().into()),
-            ("rg", record.generation.into()),
             ("auth_time", record.authenticated_at.as_u64().into()),
         ];
         claims.extend(registered.map(|(name, value)| (name.to_owned(), value)));
-        // Most are 0, which needs no words.
-        for (name, epoch) in [("ep", record.epochs.subject), ("epa", record.epochs.common)] {
+        // Most epochs are 0, which needs no words.
+        let given = |epoch| Some(epoch).filter(|epoch| *epoch > 0);
+        for (name, number) in [
+            ("rg", generation),
+            ("ep", given(record.epochs.subject)),
+            ("epa", given(record.epochs.common)),
+        ] {
             claims.remove(name);
-            if epoch > 0 {
-                claims.insert(name.to_owned(), epoch.into());
-            }
+            claims.extend(number.map(|number| (name.to_owned(), number.into())));
         }
         Ok(AccessToken {
             text: self.0.keys.sign("at+jwt", &claims, now)?,

@@ -8,16 +8,17 @@
 //! the store, and the store holds nothing that can be turned into a token.
 //!
 //! What ends sessions reaches access tokens through
-//! [`Revocations`](crate::jwt::Revocations): at once in the same process, with
-//! the next [`sync_revocations`](TokenIssuer::sync_revocations) in others, and
-//! without a question to the store on any request. A
-//! [`StrictSessionLayer`] asks it where two seconds are too long.
+//! [`Revocations`](crate::jwt::Revocations): at once in the same process, within
+//! a second in others that [follow](TokenIssuer::follow_revocations), and without
+//! a question to the store on any request. A [`StrictSessionLayer`] asks it
+//! where a second is too long. With a store that other processes share, somebody
+//! has to follow: until then every access token is refused.
 //!
 //! # What it does not stop
 //!
 //! A thief who uses a stolen token before its owner does is detected when the
-//! owner comes back, and one who uses it right after, within the grace period,
-//! at the renewal after that. Two answers lost in a row, each for longer than
+//! owner comes back; one who uses it within the grace period, or who shows none
+//! of its access tokens to this service, a renewal later. Two answers lost in a row, each for longer than
 //! the grace period, sign an honest client out: a thief and an owner who take
 //! turns look the same.
 //!
@@ -55,6 +56,8 @@
 
 mod builder;
 mod cookies;
+mod detached;
+mod ending;
 mod error;
 mod events;
 mod flights;

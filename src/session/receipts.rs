@@ -26,7 +26,7 @@ pub(super) struct Receipts {
     /// Whether anybody observes tokens; if not, no answer counts as lost.
     observed: AtomicBool,
     /// One hash a slot, of the token that was told last.
-    told: Box<[AtomicU64]>,
+    told: Arc<[AtomicU64]>,
     hasher: RandomState,
     writes: Arc<Semaphore>,
 }
@@ -74,10 +74,13 @@ impl Receipts {
             return;
         };
         slot.store(hash, Ordering::Relaxed);
+        let told = Arc::clone(&self.told);
         let (store, sid) = (Arc::clone(&self.store), sid.to_owned());
         drop(runtime.spawn(async move {
             if let Err(error) = store.confirm(&sid, generation).await {
                 crate::trace::degraded("session-receipt", &error);
+                // A later request tells.
+                told[hash as usize % REMEMBERED].store(0, Ordering::Relaxed);
             }
             drop(permit);
         }));

@@ -2,7 +2,7 @@
 
 use super::error::{RefreshError, RefreshErrorKind};
 use super::events::SecurityEventKind;
-use super::issuer::TokenIssuer;
+use super::issuer::{Inner, TokenIssuer};
 use super::refresh_token::RefreshToken;
 use super::rotation::{MAX_REPLAYS, Presentation, Windows, classify};
 use super::store::{EndSessions, Rotation, SessionRecord, StoreError};
@@ -19,8 +19,9 @@ impl TokenIssuer {
     /// The previous token is answered with the same successor within the grace
     /// period, and once more later if nobody has used that successor; any other
     /// superseded token ends the session. Concurrent calls with one token are
-    /// one call to the store. Dropping the future loses nothing: whatever the
-    /// store has done by then, the same token can be presented again.
+    /// one call to the store. Dropping the future is as an answer that is lost
+    /// on the way: whatever the store has done by then, the same token can be
+    /// presented again.
     ///
     /// # Errors
     ///
@@ -38,27 +39,39 @@ impl TokenIssuer {
     }
 
     async fn renew(&self, token: RefreshToken) -> Result<IssuedTokens, RefreshError> {
-        let inner = self.inner();
         let now = self.now();
+        let mut failed = false;
         for _ in 0..ATTEMPTS {
-            let rotation = inner
-                .store
-                .rotate(token.id(), token.generation(), now, inner.idle)
-                .await?;
-            let record = match rotation {
-                Rotation::Won(record) => {
-                    self.tell(SecurityEventKind::SessionRenewed, &record, now);
-                    record
+            match self.attempt(&token, now).await {
+                Ok(Some(tokens)) => return Ok(tokens),
+                // It changed while it was looked at; look again.
+                Ok(None) => {}
+                // The store may have done it and answered too late. Asked again
+                // at once, it answers a replay; asked by the client, much later,
+                // it would have to forgive.
+                Err(error) if error.kind() == RefreshErrorKind::Unavailable && !failed => {
+                    failed = true;
                 }
-                Rotation::Lost(record) => match self.settle(&token, record, now).await? {
-                    Some(record) => record,
-                    // It changed while it was looked at; look again.
-                    None => continue,
-                },
-            };
-            return Ok(self.issue(&token, record, now)?);
+                Err(error) => return Err(error),
+            }
         }
         Err(StoreError::new("the session changed each time it was looked at").into())
+    }
+
+    async fn attempt(
+        &self,
+        token: &RefreshToken,
+        now: UnixSeconds,
+    ) -> Result<Option<IssuedTokens>, RefreshError> {
+        let Inner { store, idle, .. } = self.inner();
+        let rotation = store.rotate(token.id(), token.generation(), now, *idle);
+        match rotation.await? {
+            Rotation::Won(record) => {
+                self.tell(SecurityEventKind::SessionRenewed, &record, now);
+                Ok(Some(self.issue(token, record, now)?))
+            }
+            Rotation::Lost(record) => self.settle(token, record, now).await,
+        }
     }
 
     /// Decides about a token that did not rotate.
@@ -67,7 +80,7 @@ impl TokenIssuer {
         token: &RefreshToken,
         record: Option<SessionRecord>,
         now: UnixSeconds,
-    ) -> Result<Option<SessionRecord>, RefreshError> {
+    ) -> Result<Option<IssuedTokens>, RefreshError> {
         let inner = self.inner();
         let presentation = classify(token.generation(), record.as_ref(), now, self.windows());
         let Some(record) = record else {
@@ -81,14 +94,17 @@ impl TokenIssuer {
         match presentation {
             Presentation::Replay => {
                 let counted = inner.store.note_replay(id, generation, MAX_REPLAYS).await?;
-                Ok(counted.then_some(record))
+                let issued = counted.then(|| self.issue(token, record, now));
+                Ok(issued.transpose()?)
             }
             Presentation::LostReply => {
+                // Made first: what cannot be signed must not use up the one time.
+                let issued = self.issue(token, record, now)?;
                 let repeated = inner.store.repeat(id, generation, now).await?;
                 if repeated {
-                    self.tell(SecurityEventKind::TokenRepeated, &record, now);
+                    self.tell(SecurityEventKind::TokenRepeated, issued.session(), now);
                 }
-                Ok(repeated.then_some(record))
+                Ok(repeated.then_some(issued))
             }
             Presentation::Reuse => {
                 self.end_where(EndSessions::Refresh(&id), EndReason::Reuse, now)

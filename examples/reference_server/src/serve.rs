@@ -8,9 +8,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tower_rampart::clock::SystemClock;
 use tower_rampart::password::{LoginHasher, PasswordHasher, calibrate_cost};
-use tower_rampart::session::{
-    EndReason, SecurityEventReceiver, SessionCookies, TokenIssuer, security_events,
-};
+use tower_rampart::session::{EndReason, SecurityEventReceiver, SessionCookies, security_events};
 use tracing_subscriber::EnvFilter;
 
 use crate::app::{self, App, UploadLimits};
@@ -30,9 +28,6 @@ const HASH_TARGET: Duration = Duration::from_millis(250);
 
 /// How many events about sessions may wait to be written down.
 const EVENTS: usize = 1_024;
-
-/// How often it is asked what other processes ended: well within two seconds.
-const FOLLOW: Duration = Duration::from_millis(500);
 
 /// How long open requests may go on after a signal to stop.
 const SHUTDOWN: Duration = Duration::from_secs(20);
@@ -101,7 +96,7 @@ async fn serve(config: Config) -> Result<()> {
         admin.map_err(|error| taken("RAMPART_ADMIN_LISTEN", config.admin_listen, &error))?;
     greet(&config, address, admin.local_addr()?, cost);
 
-    let following = tokio::spawn(follow_revocations(issuer.clone()));
+    let following = tokio::spawn(issuer.clone().follow_revocations());
     tokio::spawn(write_down(happened));
     let rotating = tokio::spawn(keys::follow(
         keys,
@@ -190,28 +185,6 @@ fn bcrypt_cost(config: &Config) -> Result<u8> {
     match secrets::write_new(&path, &cost.to_string()) {
         Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error.into()),
         _ => Ok(cost),
-    }
-}
-
-/// Learns of sessions that other processes ended. After some seconds of failure
-/// no access token is accepted any more.
-async fn follow_revocations(issuer: TokenIssuer) {
-    let mut every = tokio::time::interval(FOLLOW);
-    let mut silent = false;
-    loop {
-        every.tick().await;
-        match issuer.sync_revocations().await {
-            Ok(()) => silent = false,
-            Err(error) => {
-                if !silent {
-                    tracing::warn!(
-                        error = &error as &(dyn std::error::Error + 'static),
-                        "ended sessions could not be read"
-                    );
-                }
-                silent = true;
-            }
-        }
     }
 }
 

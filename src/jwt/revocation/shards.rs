@@ -11,9 +11,12 @@ use arc_swap::ArcSwap;
 /// hundred and sixty.
 const PARTS: usize = 64;
 
-/// Texts with values. Readers never wait for a writer.
+type Part<V> = ArcSwap<HashMap<String, V>>;
+
+/// Texts with values. Readers never wait for a writer; writers take turns
+/// elsewhere.
 pub(super) struct Shards<V> {
-    parts: [ArcSwap<HashMap<String, V>>; PARTS],
+    parts: [Part<V>; PARTS],
     hasher: RandomState,
 }
 
@@ -29,7 +32,7 @@ impl<V> Default for Shards<V> {
 impl<V: Clone> Shards<V> {
     /// Reads the value of a key.
     pub(super) fn with<R>(&self, key: &str, read: impl FnOnce(Option<&V>) -> R) -> R {
-        let part = self.part(key).load();
+        let part = self.parts[self.part(key)].load();
         // Most parts are empty most of the time, and a hash is not free.
         match part.is_empty() {
             true => read(None),
@@ -37,13 +40,27 @@ impl<V: Clone> Shards<V> {
         }
     }
 
-    /// Sets the value of a key, from the one before. Writers take turns.
-    pub(super) fn update(&self, key: &str, value: impl FnOnce(Option<&V>) -> V) {
-        let part = self.part(key);
-        let mut entries = HashMap::clone(&part.load());
-        let value = value(entries.get(key));
-        entries.insert(key.to_owned(), value);
-        part.store(Arc::new(entries));
+    /// Adds entries, except where what is there counts for more. Each part is
+    /// copied once at most, and not at all if nothing is new.
+    pub(super) fn add(&self, entries: Vec<(String, V)>, counts_more: impl Fn(&V, &V) -> bool) {
+        let mut by_part: [Vec<(String, V)>; PARTS] = std::array::from_fn(|_| Vec::new());
+        for (key, value) in entries {
+            by_part[self.part(&key)].push((key, value));
+        }
+        for (part, entries) in self.parts.iter().zip(by_part) {
+            let known = part.load();
+            let mut copy = None;
+            for (key, value) in entries {
+                let present = copy.as_ref().unwrap_or(&**known).get(&key);
+                if present.is_none_or(|present| !counts_more(present, &value)) {
+                    let copy = copy.get_or_insert_with(|| HashMap::clone(&known));
+                    copy.insert(key, value);
+                }
+            }
+            if let Some(copy) = copy {
+                part.store(Arc::new(copy));
+            }
+        }
     }
 
     /// Drops the entries that are not worth keeping.
@@ -59,8 +76,7 @@ impl<V: Clone> Shards<V> {
         }
     }
 
-    fn part(&self, key: &str) -> &ArcSwap<HashMap<String, V>> {
-        let hash = self.hasher.hash_one(key);
-        &self.parts[(hash % PARTS as u64) as usize]
+    fn part(&self, key: &str) -> usize {
+        (self.hasher.hash_one(key) % PARTS as u64) as usize
     }
 }

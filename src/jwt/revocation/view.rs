@@ -9,7 +9,7 @@ use arc_swap::ArcSwapOption;
 
 use super::shards::Shards;
 use super::{EndReason, Revocation, Revoked};
-use crate::clock::UnixSeconds;
+use crate::clock::{Clock, UnixSeconds};
 use crate::jwt::Claims;
 
 /// What a process knows about tokens that ended early. Clones share it.
@@ -41,9 +41,21 @@ struct View {
     everyone: ArcSwapOption<EveryoneEntry>,
     /// Held by whoever writes.
     writing: Mutex<()>,
-    /// The last second at which nothing was missing; 0 if nobody feeds the view.
+    /// When nothing was missing last, by the monotonic clock; 0 is never.
     fed_at: AtomicU64,
-    stale_after: Option<Duration>,
+    feed: Option<Feed>,
+}
+
+/// What is demanded of whoever feeds the view.
+struct Feed {
+    limit: Duration,
+    clock: Arc<dyn Clock>,
+}
+
+impl Feed {
+    fn millis(&self) -> u64 {
+        u64::try_from(self.clock.monotonic().as_millis()).unwrap_or(u64::MAX)
+    }
 }
 
 #[derive(Clone)]
@@ -71,7 +83,7 @@ struct EveryoneEntry {
 pub enum RevokedToken {
     /// Its session was ended.
     Ended(EndReason),
-    /// Nobody could tell for too long whether it was.
+    /// Nobody could tell for too long whether it was, or nobody ever did.
     Unknown,
 }
 
@@ -83,14 +95,16 @@ impl Revocations {
         Self::with(keep, None)
     }
 
-    /// Starts an empty view that refuses every token when it was fed once, and
-    /// then not for so long.
+    /// Starts an empty view that has to be [fed](Self::fed): it refuses every
+    /// token before the first time, and when the last time is longer ago than
+    /// `limit`.
     #[must_use]
-    pub fn stale_after(keep: Duration, limit: Duration) -> Self {
-        Self::with(keep, Some(limit))
+    pub fn fed_every(keep: Duration, limit: Duration, clock: impl Clock) -> Self {
+        let clock: Arc<dyn Clock> = Arc::new(clock);
+        Self::with(keep, Some(Feed { limit, clock }))
     }
 
-    fn with(keep: Duration, stale_after: Option<Duration>) -> Self {
+    fn with(keep: Duration, feed: Option<Feed>) -> Self {
         Self(Arc::new(View {
             keep,
             sessions: Shards::default(),
@@ -98,7 +112,7 @@ impl Revocations {
             everyone: ArcSwapOption::empty(),
             writing: Mutex::default(),
             fed_at: AtomicU64::new(0),
-            stale_after,
+            feed,
         }))
     }
 
@@ -116,30 +130,32 @@ impl Revocations {
     /// hear something twice changes nothing.
     pub fn apply(&self, revocations: impl IntoIterator<Item = Revocation>, now: UnixSeconds) {
         let view = &*self.0;
+        let (mut sessions, mut subjects) = (Vec::new(), Vec::new());
         let guard = view.writing.lock().unwrap_or_else(PoisonError::into_inner);
         for Revocation { what, reason, at } in revocations {
-            let until = at.plus(view.keep);
+            // Whoever ended it may have waited for the store, and a token that
+            // was made meanwhile lives from then.
+            let until = at.max(now).plus(view.keep);
             match what {
                 Revoked::Session { sid, .. } => {
-                    view.sessions
-                        .update(&sid, |_| SessionEntry { reason, until });
+                    sessions.push((sid, SessionEntry { reason, until }));
                 }
                 Revoked::Subject {
                     subject,
                     epoch,
                     keep,
-                } => view.subjects.update(&subject, |known| match known {
-                    Some(known) if known.epoch > epoch => known.clone(),
-                    _ => SubjectEntry {
+                } => {
+                    let entry = SubjectEntry {
                         epoch,
                         keep,
                         reason,
                         until,
-                    },
-                }),
+                    };
+                    subjects.push((subject, entry));
+                }
                 Revoked::Everyone { epoch } => {
                     let known = view.everyone.load();
-                    if known.as_ref().is_none_or(|known| known.epoch <= epoch) {
+                    if known.as_ref().is_none_or(|known| known.epoch < epoch) {
                         let entry = EveryoneEntry {
                             epoch,
                             reason,
@@ -150,14 +166,22 @@ impl Revocations {
                 }
             }
         }
+        view.sessions
+            .add(sessions, |present, _| present.until >= now);
+        view.subjects.add(subjects, |present, new| {
+            present.epoch > new.epoch || present.epoch == new.epoch && present.until >= now
+        });
         view.sessions.retain(|entry| entry.until >= now);
         view.subjects.retain(|entry| entry.until >= now);
         drop(guard);
     }
 
-    /// Says that everything that ended before `now` has been applied.
-    pub fn fed(&self, now: UnixSeconds) {
-        self.0.fed_at.fetch_max(now.as_u64(), Ordering::Relaxed);
+    /// Says that everything that ended until now has been applied.
+    pub fn fed(&self) {
+        if let Some(feed) = &self.0.feed {
+            // Never 0, which is never.
+            self.0.fed_at.store(feed.millis().max(1), Ordering::Relaxed);
+        }
     }
 
     /// Tells whether a session was ended by itself.
@@ -174,9 +198,10 @@ impl Revocations {
     /// [`RevokedToken`], with the reason if it is known.
     pub fn check(&self, claims: &Claims, now: UnixSeconds) -> Result<(), RevokedToken> {
         let view = &*self.0;
-        if let Some(limit) = view.stale_after {
+        if let Some(feed) = &view.feed {
             let fed_at = view.fed_at.load(Ordering::Relaxed);
-            if fed_at > 0 && now.since(UnixSeconds::new(fed_at)) > limit {
+            let age = Duration::from_millis(feed.millis().saturating_sub(fed_at));
+            if fed_at == 0 || age > feed.limit {
                 return Err(RevokedToken::Unknown);
             }
         }

@@ -23,11 +23,12 @@ struct Sessions {
     rows: HashMap<RefreshId, SessionRecord>,
     by_sid: HashMap<String, RefreshId>,
     by_subject: HashMap<String, BTreeSet<(UnixSeconds, String)>>,
-    /// The epochs of subjects that have one.
-    subjects: HashMap<String, (u64, EndReason)>,
-    common: Option<(u64, EndReason)>,
-    /// What was revoked, in the order in which it was.
-    revoked: Vec<Revocation>,
+    /// The last time that all of a subject's were ended, and how often.
+    subjects: HashMap<String, (u64, Revocation)>,
+    /// The same for everybody's.
+    common: Option<(u64, Revocation)>,
+    /// Sessions that were ended by themselves.
+    ended: Vec<Revocation>,
     swept_at: UnixSeconds,
 }
 
@@ -57,7 +58,7 @@ impl Sessions {
     fn epochs(&self, subject: &str) -> Epochs {
         Epochs {
             subject: self.subjects.get(subject).map_or(0, |(epoch, _)| *epoch),
-            common: self.common.map_or(0, |(epoch, _)| epoch),
+            common: self.common.as_ref().map_or(0, |(epoch, _)| *epoch),
         }
     }
 
@@ -65,9 +66,9 @@ impl Sessions {
     fn seen(&self, id: RefreshId) -> Option<SessionRecord> {
         let mut record = self.rows.get(&id)?.clone();
         let Epochs { subject, common } = record.epochs;
-        let overtaken = |by: Option<&(u64, EndReason)>, epoch| {
+        let overtaken = |by: Option<&(u64, Revocation)>, epoch| {
             by.filter(|(present, _)| epoch < *present)
-                .map(|(_, reason)| *reason)
+                .map(|(_, raised)| raised.reason)
         };
         record.ended = record
             .ended
@@ -105,7 +106,9 @@ impl Sessions {
             sid: row.sid.clone(),
             subject: row.subject.clone(),
         };
-        Some(Revocation { what, reason, at })
+        let ended = Revocation { what, reason, at };
+        self.ended.push(ended.clone());
+        Some(ended)
     }
 
     fn end_subject(
@@ -118,7 +121,6 @@ impl Sessions {
         let keep = keep.and_then(|sid| self.find(sid));
         let keep = keep.filter(|id| self.live(*id, at).is_some_and(|row| row.subject == subject));
         let epoch = self.epochs(subject).subject + 1;
-        self.subjects.insert(subject.to_owned(), (epoch, reason));
         let kept = keep.and_then(|id| self.rows.get_mut(&id)).map(|row| {
             row.epochs.subject = epoch;
             row.sid.clone()
@@ -128,7 +130,10 @@ impl Sessions {
             epoch,
             keep: kept,
         };
-        Revocation { what, reason, at }
+        let raised = Revocation { what, reason, at };
+        self.subjects
+            .insert(subject.to_owned(), (epoch, raised.clone()));
+        raised
     }
 
     /// Forgets what nobody can ask about any more, once a minute.
@@ -155,12 +160,16 @@ impl Sessions {
             !over
         });
         by_subject.retain(|_, sids| !sids.is_empty());
-        self.revoked
+        self.ended
             .retain(|revocation| revocation.at.plus(REMEMBER) > now);
     }
 }
 
 impl RefreshStore for MemoryStore {
+    fn is_shared(&self) -> bool {
+        false
+    }
+
     fn create(&self, id: RefreshId, record: SessionRecord) -> StoreFuture<'_, ()> {
         let mut sessions = self.sessions();
         sessions.sweep(record.created_at);
@@ -279,18 +288,16 @@ impl RefreshStore for MemoryStore {
             }
             EndSessions::Everyone => {
                 let epoch = sessions.epochs("").common + 1;
-                sessions.common = Some((epoch, reason));
-                let what = Revoked::Everyone { epoch };
-                Some(Revocation {
-                    what,
+                let raised = Revocation {
+                    what: Revoked::Everyone { epoch },
                     reason,
                     at: now,
-                })
+                };
+                sessions.common = Some((epoch, raised.clone()));
+                Some(raised)
             }
         };
-        let revoked: Vec<_> = revoked.into_iter().collect();
-        sessions.revoked.extend_from_slice(&revoked);
-        Box::pin(ready(Ok(revoked)))
+        Box::pin(ready(Ok(revoked.into_iter().collect())))
     }
 
     fn list<'a>(
@@ -314,7 +321,9 @@ impl RefreshStore for MemoryStore {
 
     fn revoked_since(&self, since: UnixSeconds) -> StoreFuture<'_, Vec<Revocation>> {
         let sessions = self.sessions();
-        let revoked = sessions.revoked.iter().filter(|one| one.at >= since);
-        Box::pin(ready(Ok(revoked.cloned().collect())))
+        let raised = sessions.subjects.values().chain(&sessions.common);
+        let revoked = raised.map(|(_, raised)| raised).chain(&sessions.ended);
+        let revoked = revoked.filter(|one| one.at >= since).cloned();
+        Box::pin(ready(Ok(revoked.collect())))
     }
 }

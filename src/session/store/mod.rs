@@ -156,9 +156,18 @@ pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>>
 /// changes may still succeed: its tokens carry the old number and are refused
 /// later.
 ///
+/// No subject is empty.
+///
 /// Sessions that are over are remembered for a day, so that a late replay is
 /// told apart from a token that never existed.
 pub trait RefreshStore: fmt::Debug + Send + Sync + 'static {
+    /// Tells whether anybody but this process can end sessions, or did before it
+    /// started. If so, access tokens are refused until
+    /// [`sync_revocations`](super::TokenIssuer::sync_revocations) was called.
+    fn is_shared(&self) -> bool {
+        true
+    }
+
     /// Adds a session.
     fn create(&self, id: RefreshId, record: SessionRecord) -> StoreFuture<'_, ()>;
 

@@ -9,6 +9,10 @@ use super::{
 };
 
 impl<S: RefreshStore + ?Sized> RefreshStore for Arc<S> {
+    fn is_shared(&self) -> bool {
+        (**self).is_shared()
+    }
+
     fn create(&self, id: RefreshId, record: SessionRecord) -> StoreFuture<'_, ()> {
         (**self).create(id, record)
     }

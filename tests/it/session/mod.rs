@@ -3,6 +3,7 @@
 mod cookies;
 mod faults;
 mod lifecycle;
+mod model;
 mod rotation;
 mod watched;
 
@@ -36,6 +37,8 @@ pub(crate) fn issuer_with(store: impl RefreshStore, clock: &ManualClock) -> Toke
         ))
         .issuer("https://api.example")
         .audience("api")
+        // Most tests have nobody who feeds revocations.
+        .dangerous_accept_stale_revocations()
         .clock(clock.clone())
 }
 

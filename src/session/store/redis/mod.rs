@@ -19,15 +19,15 @@ use super::{
 };
 use crate::clock::UnixSeconds;
 
-/// How long an answer may take. Past that nothing is known, and nobody is
-/// signed out.
-const RESPONSE_TIMEOUT: Duration = Duration::from_millis(500);
+/// How long an answer may take. Past that nothing is known: what was asked may
+/// have happened.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Keeps sessions in Redis or Valkey, version 6.2 or later.
 ///
 /// Each operation is one script, so the server itself makes it atomic. All keys
-/// lie in one slot, since a script of a cluster may touch one only; for more
-/// than a node can hold, Postgres is the better place.
+/// lie in one slot, and the connection is to one server: a cluster is not made
+/// use of. For more than a server can hold, Postgres is the better place.
 ///
 /// What Redis forgets is a session lost: set `maxmemory-policy noeviction`, and
 /// `appendonly yes` with `appendfsync always`, or a crash signs people out.
@@ -48,7 +48,7 @@ impl fmt::Debug for RedisStore {
 
 impl RedisStore {
     /// Connects to a server, and again whenever the connection is lost. An
-    /// operation fails if its answer takes longer than 500 ms.
+    /// operation fails if its answer takes longer than 2 s.
     ///
     /// # Errors
     ///
@@ -75,8 +75,7 @@ impl RedisStore {
         }
     }
 
-    /// Begins every key with this instead of `{rampart}`. In a cluster it has to
-    /// contain a hash tag, a text in braces.
+    /// Begins every key with this instead of `{rampart}`.
     #[must_use]
     pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
         self.prefix = prefix.into();
@@ -136,6 +135,7 @@ impl RedisStore {
             .arg(reason.as_str())
             .arg(subject.unwrap_or_default())
             .arg(REMEMBER.as_secs())
+            .arg(u8::from(subject.is_none()))
             .invoke_async(&mut self.connection.clone())
             .await?;
         ended.iter().map(|text| revocation(text)).collect()

@@ -86,7 +86,7 @@ redis.call('EXPIREAT', KEYS[1], ARGV[3])
 redis.call('SET', KEYS[2], ARGV[1], 'EXAT', ARGV[4])
 redis.call('ZADD', KEYS[3], ARGV[2], ARGV[1])
 redis.call('EXPIREAT', KEYS[3], ARGV[4])
-for _, id in ipairs(redis.call('ZRANGE', KEYS[3], 0, -1)) do
+for _, id in ipairs(redis.call('ZRANGE', KEYS[3], 0, 9)) do
     local other = string.gsub(KEYS[1], '%x+$', '') .. id
     if redis.call('EXISTS', other) == 0 then redis.call('ZREM', KEYS[3], id) end
 end
@@ -134,10 +134,10 @@ redis.call('HSET', session, 'authenticated_at', ARGV[1])
 return row()
 ";
 
-/// Arguments: now, reason, subject or nothing, how long it is remembered.
+/// Arguments: now, reason, subject, how long it is remembered, whether anybody's.
 const END: &str = "
 if not exists() or get('end_reason') then return nil end
-if ARGV[3] ~= '' and get('subject') ~= ARGV[3] then return nil end
+if ARGV[5] ~= '1' and get('subject') ~= ARGV[3] then return nil end
 local now, remember = tonumber(ARGV[1]), tonumber(ARGV[4])
 redis.call('HSET', session, 'end_reason', ARGV[2])
 redis.call('EXPIREAT', session, string.format('%.0f', now + remember))
@@ -154,6 +154,8 @@ if live(now) and get('subject') == subject then
     raised.keep = get('sid')
     redis.call('HSET', session, 'epoch', string.format('%.0f', epoch))
 end
+local before = redis.call('HGET', epochs, subject)
+if before then redis.call('ZREM', feed, before) end
 redis.call('HSET', epochs, subject, cjson.encode(raised))
 return announce(raised, now, tonumber(ARGV[4]))
 ";

@@ -5,25 +5,34 @@
 macro_rules! answer_with_sql {
     ($store:ident, $row:ident) => {
         impl $store {
-            /// Forgets what nobody can ask about any more, once an hour.
-            async fn sweep(&self, now: UnixSeconds) -> Result<(), StoreError> {
+            /// Forgets what nobody can ask about any more, once an hour and in
+            /// the background: nobody's sign-in waits for it.
+            fn sweep(&self, now: UnixSeconds) {
                 let last = UnixSeconds::new(self.swept_at.load(Ordering::Relaxed));
                 if now.since(last) < sql::SWEEP_EVERY {
-                    return Ok(());
+                    return;
                 }
                 self.swept_at.store(now.as_u64(), Ordering::Relaxed);
-                sqlx::query(sql::SWEEP)
-                    .bind(sql::seconds(now.minus(REMEMBER)))
-                    .execute(&self.pool)
-                    .await?;
-                Ok(())
+                let (pool, before) = (self.pool.clone(), sql::seconds(now.minus(REMEMBER)));
+                drop(tokio::spawn(async move {
+                    loop {
+                        match sqlx::query(sql::SWEEP).bind(before).execute(&pool).await {
+                            Ok(done) if done.rows_affected() < sql::SWEEP_ROWS => break,
+                            Ok(_) => {}
+                            Err(error) => {
+                                crate::trace::degraded("session-sweep", &error);
+                                break;
+                            }
+                        }
+                    }
+                }));
             }
         }
 
         impl RefreshStore for $store {
             fn create(&self, id: RefreshId, record: SessionRecord) -> StoreFuture<'_, ()> {
                 Box::pin(async move {
-                    self.sweep(record.created_at).await?;
+                    self.sweep(record.created_at);
                     sqlx::query(sql::CREATE)
                         .bind(&id.as_bytes()[..])
                         .bind(record.sid)

@@ -20,8 +20,11 @@ pub(super) const SWEEP_EVERY: std::time::Duration = std::time::Duration::from_se
 /// The subject under which everybody's epoch is kept; no token names it.
 pub(super) const EVERYONE: &str = "";
 
-pub(super) const SWEEP: &str =
-    "DELETE FROM rampart_session WHERE coalesce(ended_at, idle_until) < $1";
+/// How many rows it deletes at a time, so that nobody waits for its locks.
+pub(super) const SWEEP_ROWS: u64 = 1_000;
+
+pub(super) const SWEEP: &str = "DELETE FROM rampart_session WHERE rid_hash IN \
+    (SELECT rid_hash FROM rampart_session WHERE coalesce(ended_at, idle_until) < $1 LIMIT 1000)";
 
 pub(super) const CREATE: &str = "INSERT INTO rampart_session (rid_hash, sid, subject, generation, \
     replays, receipt, epoch, common_epoch, created_at, authenticated_at, rotated_at, idle_until, \
