@@ -216,7 +216,7 @@ impl TokenIssuerBuilder {
                 }
                 _ => Revocations::new(token_lifetime),
             },
-            synced: Mutex::default(),
+            all_synced_at: Mutex::default(),
             receipts: Receipts::new(Arc::clone(&self.store)),
             flights: Flights::default(),
             events: self.events,

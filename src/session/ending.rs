@@ -1,6 +1,6 @@
 //! Ending sessions, and hearing of those that others ended.
 
-use std::sync::PoisonError;
+use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::detached::{OwnedEnd, detached};
@@ -19,14 +19,6 @@ const FEED_ALL: Duration = Duration::from_secs(30);
 
 /// How often [`TokenIssuer::follow_revocations`] asks.
 const FOLLOW: Duration = Duration::from_millis(500);
-
-/// When revocations were read last.
-#[derive(Debug, Default)]
-pub(super) struct Synced {
-    at: UnixSeconds,
-    /// By the monotonic clock; `None` before the first time.
-    all_at: Option<Duration>,
-}
 
 impl TokenIssuer {
     /// Ends the session of a refresh token; a token that is not ours, or whose
@@ -100,35 +92,26 @@ impl TokenIssuer {
     pub async fn sync_revocations(&self) -> Result<(), StoreError> {
         let (now, monotonic) = (self.now(), self.inner().clock.monotonic());
         let revocations = &self.inner().revocations;
-        let (since, all) = {
-            let synced = self
-                .inner()
-                .synced
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
-            // The wall clock may have been put back since.
-            let recent = synced.at.min(now).minus(FEED_OVERLAP);
-            match synced.all_at {
-                Some(at) if monotonic.saturating_sub(at) < FEED_ALL => (recent, false),
-                _ => (
-                    recent.min(now.minus(revocations.keep() + FEED_OVERLAP)),
-                    true,
-                ),
-            }
+        let all_at = *self.all_synced_at();
+        let all = all_at.is_none_or(|at| monotonic.saturating_sub(at) >= FEED_ALL);
+        let back = match all {
+            true => revocations.keep() + FEED_OVERLAP,
+            false => FEED_OVERLAP,
         };
+        let since = now.minus(back);
         let revoked = self.inner().store.revoked_since(since).await?;
         revocations.apply(revoked, now);
         revocations.fed();
-        let mut synced = self
-            .inner()
-            .synced
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        synced.at = now;
         if all {
-            synced.all_at = Some(monotonic);
+            *self.all_synced_at() = Some(monotonic);
         }
         Ok(())
+    }
+
+    /// When everything was read last, by the monotonic clock.
+    fn all_synced_at(&self) -> MutexGuard<'_, Option<Duration>> {
+        let synced = self.inner().all_synced_at.lock();
+        synced.unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) async fn end_where(

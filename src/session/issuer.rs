@@ -7,7 +7,6 @@ use arc_swap::ArcSwap;
 use serde_json::{Map, Value};
 
 use super::builder::{TokenIssuerBuilder, access_keys};
-use super::ending::Synced;
 use super::error::{ConfigError, IssueError, Problem, RefreshError};
 use super::events::{SecurityEvent, SecurityEventKind, SecurityEventSender};
 use super::flights::Flights;
@@ -41,7 +40,8 @@ pub(super) struct Inner {
     pub(super) idle: Duration,
     pub(super) absolute: Duration,
     pub(super) windows: Windows,
-    pub(super) synced: Mutex<Synced>,
+    /// When all revocations were read last, by the monotonic clock.
+    pub(super) all_synced_at: Mutex<Option<Duration>>,
     pub(super) receipts: Receipts,
     pub(super) flights: Flights<Result<IssuedTokens, RefreshError>>,
     pub(super) events: Option<SecurityEventSender>,

@@ -4,7 +4,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 
-use http::header::{AUTHORIZATION, CACHE_CONTROL, COOKIE, SET_COOKIE};
+use http::header::{AUTHORIZATION, CACHE_CONTROL, COOKIE, SET_COOKIE, UPGRADE};
 use http::{HeaderValue, request, response};
 
 use super::cookies::SessionCookies;
@@ -79,9 +79,10 @@ impl Rules {
 
     /// A foreign page could start a renewal and throw its answer away, which
     /// would leave the browser with a token that was used. A prefetch may be
-    /// thrown away too.
+    /// thrown away too, and the answer to an upgrade is not always read for
+    /// cookies.
     fn may_renew(&self, head: &request::Parts) -> bool {
-        if head.headers.contains_key("sec-purpose") {
+        if head.headers.contains_key("sec-purpose") || head.headers.contains_key(UPGRADE) {
             return false;
         }
         let says = |name: &'static str, values: &[&str]| {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::flights::Flights;
 use super::refresh_token::{RefreshKeys, RefreshToken};
 use super::rotation::{MAX_REPLAYS, Presentation, Windows, classify};
 use super::store::{Epochs, Receipt, SessionRecord};
@@ -121,4 +122,27 @@ fn a_token_of_the_previous_secret_is_read_and_answered_with_the_current_one() {
     assert_eq!(rotated.decode(&text).as_ref(), Some(&token));
     assert_ne!(rotated.encode(&token), text);
     assert_eq!(RefreshKeys::from_secrets([&new]).decode(&text), None);
+}
+
+#[test]
+fn an_answer_is_given_to_those_who_waited_for_it_and_nobody_later() {
+    use std::future::ready;
+    use std::task::{Context, Poll, Waker};
+    let mut context = Context::from_waker(Waker::noop());
+    let flights = Flights::default();
+    let key = (RefreshToken::first([7; 16]).id(), 0);
+    let gate = tokio::sync::Notify::new();
+    let mut first = Box::pin(flights.join(key, async {
+        gate.notified().await;
+        1
+    }));
+    let mut second = Box::pin(flights.join(key, ready(2)));
+    assert!(first.as_mut().poll(&mut context).is_pending());
+    assert!(second.as_mut().poll(&mut context).is_pending());
+    gate.notify_one();
+    assert_eq!(first.as_mut().poll(&mut context), Poll::Ready(1));
+    // The second has not been woken yet, and its seat is still taken.
+    let mut late = Box::pin(flights.join(key, ready(3)));
+    assert_eq!(late.as_mut().poll(&mut context), Poll::Ready(3));
+    assert_eq!(second.as_mut().poll(&mut context), Poll::Ready(1));
 }

@@ -125,6 +125,28 @@ async fn an_expired_access_cookie_is_renewed_on_the_way() {
 }
 
 #[tokio::test]
+async fn a_token_that_was_renewed_on_the_way_has_not_reached_anybody() {
+    let clock = clock();
+    let issuer = issuer_with(MemoryStore::new(), &clock)
+        .build()
+        .expect("valid");
+    let tokens = issuer.start(NewSession::of("ann")).await.expect("started");
+    clock.advance(Duration::from_secs(700));
+    // The handler sees the new access token, and the browser no answer.
+    let lost = get(&issuer, &clock, "/me", &cookie_header(&tokens)).await;
+    assert_eq!(lost.status(), StatusCode::OK);
+    tokio::task::yield_now().await;
+    clock.advance(Duration::from_secs(60));
+    let again = get(&issuer, &clock, "/me", &cookie_header(&tokens)).await;
+    assert_eq!(again.status(), StatusCode::OK);
+    assert_eq!(set_cookies(&again)[1], {
+        let mut first = set_cookies(&lost)[1].to_owned();
+        first = first.replace("Max-Age=1209600", "Max-Age=1209540");
+        first
+    });
+}
+
+#[tokio::test]
 async fn a_nearly_expired_access_cookie_is_renewed_early() {
     let clock = clock();
     let issuer = issuer_with(MemoryStore::new(), &clock)
@@ -211,15 +233,11 @@ async fn a_bearer_token_or_a_prefetch_renews_nothing() {
         call(app(&issuer, &clock), with_bearer).await.code(),
         "token_expired"
     );
-    let prefetch = request(
-        "GET",
-        "/me",
-        &[("cookie", &refresh), ("sec-purpose", "prefetch")],
-    );
-    assert_eq!(
-        call(app(&issuer, &clock), prefetch).await.code(),
-        "token_missing"
-    );
+    for header in [("sec-purpose", "prefetch"), ("upgrade", "websocket")] {
+        let asked = request("GET", "/me", &[("cookie", &refresh), header]);
+        let answer = call(app(&issuer, &clock), asked).await;
+        assert_eq!(answer.code(), "token_missing", "{header:?}");
+    }
 }
 
 #[tokio::test]

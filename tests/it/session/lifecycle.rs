@@ -261,6 +261,25 @@ async fn a_new_password_ends_the_other_sessions_within_the_same_second() {
         expected.sort_unstable();
         assert_eq!(sids, expected, "{name}");
 
+        // Who is over already cannot be kept.
+        let dead = EndSessions::Subject {
+            subject: "ann",
+            keep: Some(&other.session().sid),
+        };
+        let fresh = here.start(NewSession::of("ann")).await.expect("started");
+        here.end(dead, EndReason::Terminated).await.expect("ended");
+        assert!(here.list("ann").await.expect("listed").is_empty(), "{name}");
+        for over in [&other, &kept, &fresh] {
+            let answer = ask(&here, &clock, over.access_token().as_str()).await;
+            assert_eq!(answer.json()["reason"], "terminated", "{name}");
+            assert_eq!(
+                refused(&here, over.refresh_token()).await,
+                (RefreshErrorKind::Revoked, Some(EndReason::Terminated)),
+                "{name}"
+            );
+        }
+        let fresh = here.start(NewSession::of("ann")).await.expect("started");
+
         // Nobody is kept who was not there.
         let nobody = EndSessions::Subject {
             subject: "ann",

@@ -68,7 +68,13 @@ async fn the_whole_way_from_register_to_a_refused_token() {
         .await
         .expect("an answer");
     assert_eq!(logout.status(), StatusCode::NO_CONTENT);
-    assert!(logout.headers().contains_key("clear-site-data"));
+    assert_eq!(
+        logout.headers()["clear-site-data"],
+        "\"cache\", \"storage\""
+    );
+    let cleared: Vec<_> = logout.headers().get_all("set-cookie").iter().collect();
+    let gone = |name| format!("{name}=; Max-Age=0; Path=/; Secure; HttpOnly; SameSite=Lax");
+    assert_eq!(cleared, [&gone("__Host-access"), &gone("__Host-refresh")]);
     refused(server.get("/api/me", &token).await, 401, "session_revoked").await;
     let again = server
         .post(
