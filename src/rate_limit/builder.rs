@@ -6,8 +6,9 @@ use super::check::Rules;
 use super::error::{ConfigError, Problem};
 use super::key::Key;
 use super::layer::RateLimitLayer;
-use super::limiter::RateLimiter;
+use super::limiter::{MAX_WINDOWS, RateLimiter};
 use super::quota::Quota;
+use super::window::Window;
 use crate::clock::{Clock, SystemClock};
 use crate::config::Problems;
 use crate::identity::ClientAddrResolver;
@@ -35,8 +36,7 @@ impl RateLimitLayer {
 #[derive(Debug)]
 #[must_use]
 pub struct RateLimitLayerBuilder {
-    name: String,
-    quota: Quota,
+    windows: Vec<(String, Quota)>,
     key: Key,
     resolver: ClientAddrResolver,
     capacity: usize,
@@ -46,13 +46,20 @@ pub struct RateLimitLayerBuilder {
 impl RateLimitLayerBuilder {
     pub(super) fn new(name: String, quota: Quota) -> Self {
         Self {
-            name,
-            quota,
+            windows: vec![(name, quota)],
             key: Key::ClientAddr,
             resolver: ClientAddrResolver::default(),
             capacity: 1 << 18,
             clock: Arc::new(SystemClock),
         }
+    }
+
+    /// Adds a window with a name and a quota of its own, for instance a long one
+    /// beside a short one. A request has to be within all of them, and is
+    /// counted in all of them or in none.
+    pub fn and(mut self, name: impl Into<String>, quota: Quota) -> Self {
+        self.windows.push((name.into(), quota));
+        self
     }
 
     /// Says whose requests are counted together; [`Key::ClientAddr`] by default.
@@ -67,7 +74,8 @@ impl RateLimitLayerBuilder {
         self
     }
 
-    /// Sets how many clients are remembered; 262,144 by default, 16 bytes each.
+    /// Sets how many counters are kept; 262,144 by default, 16 bytes each. A
+    /// client takes one for each window, and over IPv6 three.
     pub fn capacity(mut self, clients: usize) -> Self {
         self.capacity = clients;
         self
@@ -87,9 +95,16 @@ impl RateLimitLayerBuilder {
     pub fn build(self) -> Result<RateLimitLayer, ConfigError> {
         let mut problems = Vec::new();
         let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-        if self.name.is_empty() || self.name.len() > 64 || !self.name.bytes().all(legal) {
-            problems.push(Problem::Name {
-                name: self.name.clone(),
+        for (index, (name, _)) in self.windows.iter().enumerate() {
+            if name.is_empty() || name.len() > 64 || !name.bytes().all(legal) {
+                problems.push(Problem::Name { name: name.clone() });
+            } else if self.windows[..index].iter().any(|(other, _)| other == name) {
+                problems.push(Problem::RepeatedName { name: name.clone() });
+            }
+        }
+        if self.windows.len() > MAX_WINDOWS {
+            problems.push(Problem::Windows {
+                windows: self.windows.len(),
             });
         }
         if !(1 << 10..=1 << 26).contains(&self.capacity) {
@@ -98,9 +113,11 @@ impl RateLimitLayerBuilder {
             });
         }
         Problems::check(problems, || {
-            let limiter = RateLimiter::new(self.name, self.quota, self.capacity, self.clock);
+            let clock = self.clock;
+            let windows = self.windows.into_iter();
+            let windows = windows.map(|(name, quota)| Window::new(name, quota, &clock));
             RateLimitLayer(Arc::new(Rules {
-                limiter,
+                limiter: RateLimiter::new(windows.collect(), self.capacity),
                 key: self.key,
                 resolver: self.resolver,
             }))

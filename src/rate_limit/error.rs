@@ -29,10 +29,11 @@ pub enum QuotaParseError {
 
 /// The quota is used up.
 #[derive(Clone, Debug, Eq, Error, PartialEq)]
-#[error("limit {policy} is used up")]
+#[error("the limit is used up for {wait:?}")]
 pub struct Limited {
-    pub(super) policy: String,
-    pub(super) quota: Quota,
+    /// Each window: its name, its quota, and how long to wait for it, if it is
+    /// used up.
+    pub(super) windows: Vec<(String, Quota, Option<Duration>)>,
     pub(super) wait: Duration,
 }
 
@@ -46,12 +47,22 @@ impl Limited {
     /// Turns the error into a 429 that says how long to wait.
     #[must_use]
     pub fn into_rejection(self) -> Rejection {
-        let headers = super::check::header_fields(&self.policy, self.quota, 0, Some(self.wait));
+        let windows = self.windows.iter();
+        // What is left of a window that did not refuse is not told: it was not
+        // asked for.
+        let used_up = windows.clone().filter(|(.., wait)| wait.is_some());
+        let headers = super::check::header_fields(
+            windows.map(|(name, quota, _)| (name.as_str(), *quota)),
+            used_up
+                .clone()
+                .map(|(name, _, wait)| (name.as_str(), 0, *wait)),
+        );
+        let violated: Vec<_> = used_up.map(|(name, ..)| name.clone()).collect();
         let mut rejection =
             Rejection::new(StatusCode::TOO_MANY_REQUESTS, RejectionCode::RateLimited)
                 .type_uri("https://iana.org/assignments/http-problem-types#quota-exceeded")
                 .detail("too many requests; wait and try again")
-                .member("violated-policies", vec![self.policy])
+                .member("violated-policies", violated)
                 .retry_after(self.wait);
         for (name, value) in headers {
             rejection = rejection.header(name, value);
@@ -72,6 +83,18 @@ pub enum Problem {
     Capacity {
         /// The capacity as given.
         capacity: usize,
+    },
+    /// Windows share a name.
+    #[error("two windows are named {name:?}; give each a name of its own")]
+    RepeatedName {
+        /// The name as given.
+        name: String,
+    },
+    /// There are too many windows.
+    #[error("{windows} windows are more than 4; two, a short and a long one, are usual")]
+    Windows {
+        /// How many there are.
+        windows: usize,
     },
     /// The name cannot stand in the `RateLimit` field.
     #[error("limit name {name:?} must be 1 to 64 letters, digits, `-`, `_` and `.`")]

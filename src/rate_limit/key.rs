@@ -4,13 +4,15 @@ use std::net::IpAddr;
 
 use http::{HeaderName, request};
 
+use super::limiter::Rungs;
 use crate::identity::{ClientAddr, ClientAddrResolver, Principal};
 
 /// Whose requests share a quota.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Key {
-    /// A client address; IPv6 by its /64, which is what one network gets.
+    /// A client address. IPv6 by its /64, which is what one network gets; all of
+    /// a /56 together may do four times as much, and all of a /48 sixteen times.
     ClientAddr,
     /// Everybody together.
     Global,
@@ -24,14 +26,32 @@ pub enum Key {
     Subject,
 }
 
+/// What a request is counted under: one key, or a ladder of three.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) enum Scope {
+    One(Vec<u8>),
+    /// An IPv6 address by its /64, its /56 and its /48.
+    Ladder([u8; 9]),
+}
+
+impl Scope {
+    pub(super) fn rungs(&self) -> Rungs<'_> {
+        match self {
+            Self::One(key) => [Some(key), None, None],
+            // The leading byte is the tag.
+            Self::Ladder(key) => [Some(&key[..9]), Some(&key[..8]), Some(&key[..7])],
+        }
+    }
+}
+
 impl Key {
     /// Writes the key of a request, or `None` if nothing is known of it.
     ///
     /// A leading byte keeps the kinds apart: a subject cannot pose as an
     /// address.
-    pub(super) fn of(&self, head: &request::Parts, address: Option<ClientAddr>) -> Option<Vec<u8>> {
-        let mut key = match self {
-            Self::Global => return Some(vec![0]),
+    pub(super) fn of(&self, head: &request::Parts, address: Option<ClientAddr>) -> Option<Scope> {
+        let key = match self {
+            Self::Global => Some(vec![0]),
             Self::Subject => head
                 .extensions
                 .get::<Principal>()
@@ -44,20 +64,23 @@ impl Key {
                 }
                 Some(key)
             }
-            Self::Header(_) => None,
-            Self::ClientAddr => None,
+            Self::Header(_) | Self::ClientAddr => None,
         };
-        if key.is_none() {
-            key = address.map(|address| address_key(address.ip()));
+        match key {
+            Some(key) => Some(Scope::One(key)),
+            None => address.map(|address| by_address(address.ip())),
         }
-        key
     }
 }
 
-fn address_key(address: IpAddr) -> Vec<u8> {
+fn by_address(address: IpAddr) -> Scope {
     match address {
-        IpAddr::V4(v4) => tagged(4, &v4.octets()),
-        IpAddr::V6(v6) => tagged(6, &v6.octets()[..8]),
+        IpAddr::V4(v4) => Scope::One(tagged(4, &v4.octets())),
+        IpAddr::V6(v6) => {
+            let mut key = [6; 9];
+            key[1..].copy_from_slice(&v6.octets()[..8]);
+            Scope::Ladder(key)
+        }
     }
 }
 

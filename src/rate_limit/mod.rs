@@ -8,9 +8,9 @@
 //!
 //! # What it does not stop
 //!
-//! An attacker with many addresses: IPv6 clients are counted by /64, and each
-//! further prefix is a client of its own. Several processes each count for
-//! themselves.
+//! An attacker with many addresses: IPv6 clients are counted by /64, /56 and
+//! /48, and each further /48 is a client of its own. Several processes each
+//! count for themselves.
 //!
 //! # Examples
 //!
@@ -50,6 +50,7 @@ mod layer;
 mod limiter;
 mod quota;
 mod store;
+mod window;
 
 pub use builder::RateLimitLayerBuilder;
 pub use check::Counted;

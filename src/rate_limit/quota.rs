@@ -68,16 +68,6 @@ impl Quota {
     pub fn period(self) -> Duration {
         self.period
     }
-
-    /// The time in which one request comes back, rounded up: a division that
-    /// rounds down would let more through than was asked for.
-    pub(super) fn interval(self) -> Duration {
-        let nanos = self
-            .period
-            .as_nanos()
-            .div_ceil(u128::from(self.count.get()));
-        Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
-    }
 }
 
 /// Reads `COUNT/PERIOD`, for instance `5/15m`. Units: `s`, `m`, `h`, `d`.

@@ -1,19 +1,18 @@
 //! Where the limiter keeps what clients owe: a table of fixed size.
 
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::hash::Hasher as _;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use governor::nanos::Nanos;
-use governor::state::StateStore;
-use siphasher::sip128::SipHasher13;
+use siphasher::sip128::{Hasher128 as _, SipHasher13};
 
 use crate::secret::random_bytes;
 
 /// A client, hashed with a key that only this process knows, so that nobody
 /// can choose keys that meet in one bucket.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub(super) struct Slot {
-    bucket: u64,
+    bucket: usize,
     fingerprint: u64,
 }
 
@@ -27,7 +26,58 @@ const WAYS: usize = 8;
 /// abuser who owes many.
 pub(super) struct BoundedStore {
     hasher: SipHasher13,
-    buckets: Box<[Mutex<[Entry; WAYS]>]>,
+    buckets: Box<[Mutex<Bucket>]>,
+}
+
+/// The most slots of one decision: four windows, each on three rungs.
+pub(super) const MOST: usize = 12;
+
+/// The buckets that a decision holds.
+#[derive(Default)]
+struct Locked<'a>([Option<(usize, MutexGuard<'a, Bucket>)>; MOST]);
+
+impl Locked<'_> {
+    fn bucket(&mut self, wanted: usize) -> &mut Bucket {
+        let mut held = self.0.iter_mut().flatten();
+        let (_, guard) = held
+            .find(|(index, _)| *index == wanted)
+            .expect("every slot's bucket was locked");
+        guard
+    }
+}
+
+#[derive(Default)]
+struct Bucket([Entry; WAYS]);
+
+impl Bucket {
+    fn find(&self, slot: Slot) -> Option<u64> {
+        let mut entries = self.0.iter();
+        let entry = entries.find(|entry| entry.fingerprint == slot.fingerprint);
+        entry.map(|entry| entry.arrival)
+    }
+
+    /// Replaces what a key owes; nothing is forgotten.
+    fn put(&mut self, slot: Slot, owed: Option<u64>) {
+        let known = self
+            .0
+            .iter()
+            .position(|entry| entry.fingerprint == slot.fingerprint);
+        let Some(arrival) = owed else {
+            if let Some(known) = known {
+                self.0[known] = Entry::default();
+            }
+            return;
+        };
+        let least = || {
+            let entries = self.0.iter().enumerate();
+            let least = entries.min_by_key(|(_, entry)| entry.arrival);
+            least.map_or(0, |(place, _)| place)
+        };
+        self.0[known.unwrap_or_else(least)] = Entry {
+            fingerprint: slot.fingerprint,
+            arrival,
+        };
+    }
 }
 
 #[derive(Clone, Copy, Default)]
@@ -46,61 +96,67 @@ impl BoundedStore {
         }
     }
 
-    pub(super) fn slot(&self, key: &[u8]) -> Slot {
-        let (bucket, fingerprint) = self.hasher.hash(key).as_u64();
+    /// Finds the place of a key; the kinds keep what is counted apart for one
+    /// key.
+    pub(super) fn slot(&self, kinds: [u8; 2], key: &[u8]) -> Slot {
+        let mut hasher = self.hasher;
+        hasher.write(&kinds);
+        hasher.write(key);
+        let (bucket, fingerprint) = hasher.finish128().as_u64();
+        let mask = self.buckets.len() as u64 - 1;
         Slot {
-            bucket,
+            bucket: usize::try_from(bucket & mask).expect("the mask is below a length"),
             fingerprint: fingerprint.max(1),
         }
     }
 
-    /// Forgets what a client owes.
-    pub(super) fn forget(&self, slot: Slot) {
-        self.with_bucket(slot, |entries| {
-            for entry in entries
-                .iter_mut()
-                .filter(|entry| entry.fingerprint == slot.fingerprint)
-            {
-                *entry = Entry::default();
+    /// Changes what several keys owe: all, or with an error none. Nobody else
+    /// sees or changes any of them meanwhile.
+    ///
+    /// `decide` gets what each owes, in the order of the slots, and puts there
+    /// what each owes next.
+    ///
+    /// # Panics
+    ///
+    /// If there are more than [`MOST`] slots.
+    pub(super) fn decide<T, E>(
+        &self,
+        slots: &[Slot],
+        decide: impl FnOnce(&mut [Option<u64>]) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let mut owed = [None; MOST];
+        let owed = &mut owed[..slots.len()];
+        let mut locked = self.lock(slots);
+        for (owed, slot) in owed.iter_mut().zip(slots) {
+            *owed = locked.bucket(slot.bucket).find(*slot);
+        }
+        let outcome = decide(owed)?;
+        for (owed, slot) in owed.iter().zip(slots) {
+            locked.bucket(slot.bucket).put(*slot, *owed);
+        }
+        Ok(outcome)
+    }
+
+    /// Locks the buckets of all slots, lowest first, so that two callers never
+    /// wait for each other.
+    fn lock(&self, slots: &[Slot]) -> Locked<'_> {
+        let mut wanted = [usize::MAX; MOST];
+        for (wanted, slot) in wanted.iter_mut().zip(slots) {
+            *wanted = slot.bucket;
+        }
+        let wanted = &mut wanted[..slots.len()];
+        wanted.sort_unstable();
+        let mut locked = Locked::default();
+        for (place, index) in wanted.iter().enumerate() {
+            if place == 0 || wanted[place - 1] != *index {
+                // Entries are written after the decision, one assignment each.
+                let guard = self.buckets[*index]
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner);
+                locked.0[place] = Some((*index, guard));
             }
-        });
-    }
-
-    fn with_bucket<T>(&self, slot: Slot, act: impl FnOnce(&mut [Entry; WAYS]) -> T) -> T {
-        let mask = self.buckets.len() as u64 - 1;
-        let index = usize::try_from(slot.bucket & mask).expect("the mask is below a length");
-        // An entry is written in one assignment, after the decision.
-        act(&mut self.buckets[index]
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-impl StateStore for BoundedStore {
-    type Key = Slot;
-
-    fn measure_and_replace<T, F, E>(&self, slot: &Slot, decide: F) -> Result<T, E>
-    where
-        F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
-    {
-        self.with_bucket(*slot, |entries| {
-            let known = entries
-                .iter_mut()
-                .find(|entry| entry.fingerprint == slot.fingerprint);
-            let (outcome, arrival) = decide(known.as_ref().map(|entry| Nanos::new(entry.arrival)))?;
-            let place = match known {
-                Some(entry) => entry,
-                None => entries
-                    .iter_mut()
-                    .min_by_key(|entry| entry.arrival)
-                    .expect("a bucket has entries"),
-            };
-            *place = Entry {
-                fingerprint: slot.fingerprint,
-                arrival: arrival.as_u64(),
-            };
-            Ok(outcome)
-        })
+        }
+        locked
     }
 }
 

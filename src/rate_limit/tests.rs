@@ -1,14 +1,10 @@
 //! The table behind the limiter.
 
-use governor::nanos::Nanos;
-use governor::state::StateStore as _;
-
 use super::store::BoundedStore;
 
 fn owe(store: &BoundedStore, key: &[u8], arrival: u64) -> Option<u64> {
-    let slot = store.slot(key);
-    let outcome: Result<Option<u64>, ()> = store.measure_and_replace(&slot, |known| {
-        Ok((known.map(Nanos::as_u64), Nanos::new(arrival)))
+    let outcome: Result<Option<u64>, ()> = store.decide(&[store.slot([0, 0], key)], |owed| {
+        Ok(owed[0].replace(arrival))
     });
     outcome.expect("the closure does not fail")
 }
@@ -18,7 +14,12 @@ fn what_a_key_owes_is_kept_until_it_is_forgotten() {
     let store = BoundedStore::with_capacity(1024);
     assert_eq!(owe(&store, b"a", 7), None);
     assert_eq!(owe(&store, b"a", 9), Some(7));
-    store.forget(store.slot(b"a"));
+    let slot = store.slot([0, 0], b"a");
+    let forgotten: Result<(), ()> = store.decide(&[slot], |owed| {
+        owed[0] = None;
+        Ok(())
+    });
+    forgotten.expect("it does not fail");
     assert_eq!(owe(&store, b"a", 1), None);
 }
 
@@ -36,8 +37,10 @@ fn a_flood_of_new_keys_does_not_free_the_one_that_owes_most() {
 fn a_refusal_writes_nothing() {
     let store = BoundedStore::with_capacity(1024);
     owe(&store, b"a", 7);
-    let refused: Result<(), &str> =
-        store.measure_and_replace(&store.slot(b"a"), |_| Err("limited"));
+    let refused: Result<(), &str> = store.decide(&[store.slot([0, 0], b"a")], |owed| {
+        owed[0] = Some(9);
+        Err("limited")
+    });
     assert!(refused.is_err());
     assert_eq!(owe(&store, b"a", 8), Some(7));
 }

@@ -310,6 +310,120 @@ async fn mapped_addresses_are_themselves_and_a_64_is_one_client() {
 }
 
 #[tokio::test]
+async fn who_has_many_networks_has_not_many_quotas() {
+    let clock = clock();
+    let layer = RateLimitLayer::builder("api", "2/1h".parse().expect("a quota"))
+        .clock(clock.clone())
+        .build()
+        .expect("valid");
+    let admitted = async |peers: &mut dyn Iterator<Item = String>| {
+        let mut admitted = 0;
+        for peer in peers {
+            let answer = from(&layer, &peer, &[]).await;
+            admitted += usize::from(answer.status() == StatusCode::OK);
+        }
+        admitted
+    };
+    let one_64 = &mut (0..5_000).map(|host| format!("[2001:db8:1:1::{host:x}]:1"));
+    assert_eq!(admitted(one_64).await, 2);
+    // A /56 has 256 of them, a /48 has 65,536.
+    let one_56 = &mut (0..256).map(|net| format!("[2001:db8:2:{net:x}::1]:1"));
+    assert_eq!(admitted(one_56).await, 8);
+    let one_48 = &mut (0..5_000).map(|net| format!("[2001:db8:3:{net:x}::1]:1"));
+    assert_eq!(admitted(one_48).await, 32);
+    let another_48 = &mut std::iter::once("[2001:db8:4:1::1]:1".to_owned());
+    assert_eq!(admitted(another_48).await, 1);
+    // What the /64 has left is told, unless a wider network has less.
+    let answer = from(&layer, "[2001:db8:4:1::2]:1", &[]).await;
+    assert_eq!(answer.header("ratelimit"), Some("\"api\";r=0"));
+    // The network as a whole gets its quota back sixteen times as fast.
+    clock.advance(Duration::from_millis(3_600_000 / 32));
+    let one_48 = &mut (5_000..5_100).map(|net| format!("[2001:db8:3:{net:x}::1]:1"));
+    assert_eq!(admitted(one_48).await, 1);
+}
+
+#[tokio::test]
+async fn several_windows_are_counted_together_or_not_at_all() {
+    let clock = clock();
+    let quota = |text: &str| text.parse::<Quota>().expect("a quota");
+    let layer = RateLimitLayer::builder("burst", quota("2/1s"))
+        .and("hourly", quota("5/1h"))
+        .clock(clock.clone())
+        .build()
+        .expect("valid");
+    let first = from(&layer, "192.0.2.1:1", &[]).await;
+    assert_eq!(
+        first.header("ratelimit-policy"),
+        Some("\"burst\";q=2;w=1, \"hourly\";q=5;w=3600")
+    );
+    assert_eq!(
+        first.header("ratelimit"),
+        Some("\"burst\";r=1, \"hourly\";r=4")
+    );
+    from(&layer, "192.0.2.1:1", &[]).await;
+    // The burst refuses, ten times, and the hour is not charged for it.
+    for _ in 0..10 {
+        let refused = from(&layer, "192.0.2.1:1", &[]).await;
+        assert_eq!(refused.header("ratelimit"), Some("\"burst\";r=0;t=1"));
+        assert_eq!(
+            refused.json()["violated-policies"],
+            serde_json::json!(["burst"])
+        );
+    }
+    clock.advance(Duration::from_secs(1));
+    let third = from(&layer, "192.0.2.1:1", &[]).await;
+    assert_eq!(
+        third.header("ratelimit"),
+        Some("\"burst\";r=1, \"hourly\";r=2")
+    );
+    for _ in 0..2 {
+        clock.advance(Duration::from_secs(1));
+        from(&layer, "192.0.2.1:1", &[]).await;
+    }
+    clock.advance(Duration::from_secs(1));
+    let refused = from(&layer, "192.0.2.1:1", &[]).await;
+    assert_eq!(refused.header("ratelimit"), Some("\"hourly\";r=0;t=716"));
+    assert_eq!(refused.header("retry-after"), Some("716"));
+    // Waiting that long is long enough, and not a second too long.
+    clock.advance(Duration::from_secs(715));
+    assert_eq!(
+        from(&layer, "192.0.2.1:1", &[]).await.status(),
+        StatusCode::TOO_MANY_REQUESTS
+    );
+    clock.advance(Duration::from_secs(1));
+    assert_eq!(
+        from(&layer, "192.0.2.1:1", &[]).await.status(),
+        StatusCode::OK
+    );
+}
+
+#[test]
+fn threads_that_race_for_two_windows_lose_no_request() {
+    let clock = clock();
+    let limiter = RateLimitLayer::builder("short", "50/1s".parse().expect("a quota"))
+        .and("long", "120/1h".parse().expect("a quota"))
+        .clock(clock.clone())
+        .build()
+        .expect("valid")
+        .limiter();
+    let race = || {
+        std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..64)
+                .map(|_| scope.spawn(|| (0..20).filter(|_| limiter.check(b"a").is_ok()).count()))
+                .collect();
+            let each = threads
+                .into_iter()
+                .map(|thread| thread.join().expect("no panic"));
+            each.sum::<usize>()
+        })
+    };
+    for expected in [50, 50, 20, 0] {
+        assert_eq!(race(), expected);
+        clock.advance(Duration::from_secs(1));
+    }
+}
+
+#[tokio::test]
 async fn without_an_address_nobody_passes() {
     let inner = Hello::default();
     let layer = RateLimitLayer::builder("api", "5/1h".parse().expect("a quota"))
@@ -379,6 +493,21 @@ fn limits_that_could_not_work_are_refused_with_their_form() {
     assert!(matches!(
         problems[..],
         [Problem::Name { .. }, Problem::Capacity { .. }]
+    ));
+    let problems = RateLimitLayer::builder("a", quota)
+        .and("a", quota)
+        .and("b", quota)
+        .and("c", quota)
+        .and("d", quota)
+        .build()
+        .expect_err("both are wrong")
+        .into_problems();
+    assert!(matches!(
+        problems[..],
+        [
+            Problem::RepeatedName { .. },
+            Problem::Windows { windows: 5 }
+        ]
     ));
     let problems = ClientAddrResolver::builder()
         .trusted_proxies(["10.0.0.0/8", "proxy", "0.0.0.0/0"])
