@@ -108,10 +108,9 @@ async fn a_renewal_may_fail_before_and_after_the_store_has_done_it() {
                 if hangs {
                     // Until the question that is never answered was asked.
                     while !store.hangs() {
-                        let pause = tokio::time::sleep(Duration::from_millis(1));
                         tokio::select! {
                             _ = &mut renewal => panic!("{what}: it was answered"),
-                            () = pause => {}
+                            () = tokio::task::yield_now() => {}
                         }
                     }
                 } else if let Err(error) = renewal.as_mut().await {
