@@ -3,6 +3,7 @@
 
 use std::any::Any;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::Request;
@@ -78,12 +79,35 @@ impl<E: Into<Failure>> From<E> for ApiError {
             error = &*error as &(dyn std::error::Error + 'static),
             "request failed"
         );
+        if is_away(&*error) {
+            let status = StatusCode::SERVICE_UNAVAILABLE;
+            return Self(
+                Rejection::new(status, RejectionCode::TemporarilyUnavailable)
+                    .kind(what)
+                    .retry_after(Duration::from_secs(1)),
+            );
+        }
         Self::new(
             StatusCode::INTERNAL_SERVER_ERROR,
             "internal_error",
             "something went wrong here; it was logged",
         )
     }
+}
+
+/// Whether the database did not answer, so that trying again may help.
+fn is_away(error: &(dyn std::error::Error + 'static)) -> bool {
+    use sqlx::Error;
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    let asked = causes.filter_map(|cause| cause.downcast_ref::<Error>());
+    asked.into_iter().any(|error| match error {
+        Error::PoolTimedOut | Error::PoolClosed | Error::Io(_) | Error::Tls(_) => true,
+        // Postgres stops, starts, or has no room (classes 57P and 53).
+        Error::Database(error) => error
+            .code()
+            .is_some_and(|code| code.starts_with("57P") || code.starts_with("53")),
+        _ => false,
+    })
 }
 
 /// Errors that are nobody's business but the operator's.

@@ -29,8 +29,8 @@ pub(crate) use files::{is_open_to_others, private_folder};
 pub(crate) use keys::KeyRow;
 pub(crate) use pictures::Image;
 
-/// How long a request waits for a connection.
-const ACQUIRE: Duration = Duration::from_secs(5);
+/// How long a request waits for a connection. A renewal asks twice.
+const ACQUIRE: Duration = Duration::from_secs(2);
 
 /// Where the database is.
 #[derive(Clone)]

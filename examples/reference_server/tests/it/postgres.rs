@@ -356,3 +356,37 @@ async fn what_one_process_ends_the_other_refuses_within_two_seconds() {
     assert_eq!(revoke(&[]).0, Some(2), "whose?");
     assert_eq!(revoke(&["--all", "--sid", &sid]).0, Some(2), "one of them");
 }
+
+#[tokio::test]
+async fn a_database_that_is_away_is_no_fault_of_the_server() {
+    let Some(mut service) = services::Service::postgres() else {
+        return;
+    };
+    let url = service.postgres_url("postgres");
+    let migrated = crate::server::binary()
+        .arg("migrate")
+        .env("DATABASE_URL", &url)
+        .output();
+    assert!(migrated.expect("the command runs").status.success());
+    let server = Server::start_with(&[("DATABASE_URL", &url)]);
+    server.register("ann@example.com").await;
+    let login = server.login("ann@example.com").await;
+    let (access, token) = (text(&login, "access_token"), text(&login, "refresh_token"));
+    service.kill();
+    let body = json!({"refresh_token": token});
+    for answer in [
+        server.get("/api/me", &access).await,
+        server.get("/api/auth/sessions", &access).await,
+        server.post("/api/auth/refresh", body).await,
+    ] {
+        assert_eq!(answer.headers()["retry-after"], "1");
+        refused(answer, 503, "temporarily_unavailable").await;
+    }
+    service.start_again();
+    assert_eq!(
+        server.get("/api/me", &access).await.status(),
+        StatusCode::OK
+    );
+    let (status, answer) = refresh(&Client::new(), &server.url, &token).await;
+    assert_eq!(status, StatusCode::OK, "{answer}");
+}
