@@ -34,7 +34,7 @@ pub(crate) async fn main() -> Result<(), Box<dyn Error>> {
     let rampart = Rampart::builder()
         .csrf(CsrfLayer::builder().build()?)
         .session(SessionLayer::new(issuer.clone(), cookies))
-        .jwt(jwt.clock(clock.clone()).build()?)
+        .jwt(jwt.build()?)
         .build()?;
     let app: Router = Router::new().route("/me", get(me)).layer(rampart);
 

@@ -105,7 +105,8 @@ impl TokenIssuer {
     }
 
     /// Starts a layer that verifies this issuer's access tokens, refuses those
-    /// that were revoked, and sees which refresh tokens reached their clients.
+    /// that were revoked, and sees which refresh tokens reached their clients. It
+    /// goes by this issuer's clock.
     ///
     /// If the store is shared with other processes, or outlives this one, it
     /// answers 503 `revocation_unavailable` until somebody
@@ -114,6 +115,7 @@ impl TokenIssuer {
         self.0.receipts.observe();
         let issuer = self.clone();
         JwtLayer::builder(self.verifier())
+            .clock(Arc::clone(&self.0.clock))
             .revocations(self.revocations())
             .observe(move |head, caller| {
                 // A token that this service put into the request itself proves

@@ -1,7 +1,7 @@
 //! Throw-away services for the tests: a Postgres and a Redis of their own.
 //!
-//! Each is started once a test binary, in a folder of its own, and ends with
-//! it: a shell waits for the end of its input, which comes however this process
+//! One of each is shared by the tests of a binary, in a folder of its own, and
+//! ends with it: a shell waits for the end of its input, which comes however this process
 //! ends. Without the program a test says that it was skipped, unless
 //! `RAMPART_TEST_REQUIRE` names the service.
 
@@ -27,6 +27,8 @@ set -eu
 dir=$(mktemp -d)
 pid=
 as=(env)
+# Fails, instead of waiting for ever, if the service ended.
+until_up() { until "$@"; do kill -0 $pid; sleep 0.05; done; }
 stop() { [ -z "$pid" ] || { crash; wait $pid; } 2>/dev/null || true; rm -rf "$dir"; }
 trap stop EXIT
 "#;
@@ -45,17 +47,18 @@ start() {
     "${as[@]}" postgres -D "$dir/data" -p "$port" -k "$dir" -c listen_addresses=127.0.0.1 \
         -c fsync=off -c max_connections=300 -c log_min_messages=fatal >/dev/null 2>&1 &
     pid=$!
-    until pg_isready -q -h 127.0.0.1 -p "$port"; do sleep 0.05; done
+    until_up pg_isready -q -h 127.0.0.1 -p "$port"
 }
 "#;
 
 const REDIS: &str = r#"
 crash() { kill -KILL $pid; }
+answers() { redis-cli -p "$port" ping 2>/dev/null | grep -q PONG; }
 start() {
     redis-server --bind 127.0.0.1 --port "$port" --dir "$dir" --save '' --appendonly yes \
         --appendfsync always --logfile /dev/null &
     pid=$!
-    until redis-cli -p "$port" ping 2>/dev/null | grep -q PONG; do sleep 0.05; done
+    until_up answers
 }
 "#;
 

@@ -566,11 +566,7 @@ async fn a_strict_route_asks_the_store() {
         let (here, elsewhere) = (issuer(watched.clone()), issuer(watched.clone()));
         let tokens = here.start(NewSession::of("ann")).await.expect("started");
         let strict = async || {
-            let jwt = here
-                .jwt_layer()
-                .clock(clock.clone())
-                .build()
-                .expect("valid");
+            let jwt = here.jwt_layer().build().expect("valid");
             let app = jwt.layer(StrictSessionLayer::new(here.clone()).layer(Hello::default()));
             call(app, bearer(tokens.access_token().as_str())).await
         };
