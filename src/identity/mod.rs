@@ -218,6 +218,25 @@ impl fmt::Display for ClientAddr {
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct PeerAddr(pub SocketAddr);
 
+/// The pattern that a request's path matched, such as `/api/images/{id}`, put
+/// into the extensions by a router.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub struct Route(Arc<str>);
+
+impl Route {
+    /// Wraps a pattern.
+    #[must_use]
+    pub fn new(pattern: &str) -> Self {
+        Self(pattern.into())
+    }
+
+    /// Returns the pattern.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 /// The identifier under which a request is found in the logs.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct RequestId(Arc<str>);

@@ -1,45 +1,157 @@
-//! The decision, and the fields that report it.
+//! Which requests are counted, as whom, and what the answer says about it.
 
-use std::fmt::Write as _;
-use std::time::Duration;
+use std::fmt;
+use std::net::IpAddr;
+use std::num::NonZeroU32;
+use std::sync::Arc;
 
-use http::{HeaderName, HeaderValue, StatusCode, request, response};
+use http::header::{ACCESS_CONTROL_REQUEST_METHOD, ORIGIN};
+use http::{Method, StatusCode, request, response};
+use ipnet::IpNet;
 
+use super::counters::Soon;
+use super::error::Limited;
+use super::fields::{self, Say};
 use super::key::{self, Key};
-use super::limiter::{Allowed, RateLimiter};
-use super::quota::Quota;
+use super::limiter::{Allowed, Grant, Permit, RateLimiter};
 use crate::identity::{ClientAddr, ClientAddrResolver};
-use crate::rejection::{Rejection, RejectionCode};
+use crate::rejection::{Rejection, RejectionCode, Reply};
 
-#[derive(Debug)]
+/// A question about a head.
+pub(super) type Asks<Head, T> = Arc<dyn Fn(&Head) -> T + Send + Sync>;
+
 pub(super) struct Rules {
     pub(super) limiter: RateLimiter,
     pub(super) key: Key,
     pub(super) resolver: ClientAddrResolver,
+    pub(super) without_address: WithoutAddress,
+    pub(super) exempt: Vec<IpNet>,
+    pub(super) exempt_when: Vec<Asks<request::Parts, bool>>,
+    pub(super) counts_preflights: bool,
+    pub(super) cost: Option<Asks<request::Parts, u32>>,
+    pub(super) refund_when: Option<Asks<response::Parts, bool>>,
+    pub(super) only_watches: bool,
+}
+
+/// What happens to a request that is counted by address when the server does
+/// not say where it came from.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum WithoutAddress {
+    /// 500: the server has to be put right.
+    #[default]
+    Refuse,
+    /// All of them count together. One client can use up what all have.
+    Together,
 }
 
 /// An admitted request.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub struct Counted {
     address: Option<ClientAddr>,
-    allowed: Allowed,
+    grant: Option<Granted>,
+}
+
+#[derive(Debug)]
+enum Granted {
+    Kept(Permit),
+    Spent(Allowed),
+}
+
+impl Granted {
+    fn allowed(&self) -> &Allowed {
+        match self {
+            Self::Kept(permit) => permit.allowed(),
+            Self::Spent(allowed) => allowed,
+        }
+    }
 }
 
 impl Rules {
-    pub(super) fn check(&self, head: &request::Parts) -> Result<Counted, Rejection> {
+    pub(super) fn check(self: &Arc<Self>, head: &request::Parts) -> Soon<Result<Counted, Reply>> {
         let address = key::address(&self.key, &self.resolver, head);
-        // Without an address everybody would share one bucket, or none.
-        let key = self.key.of(head, address).ok_or_else(|| {
-            Rejection::new(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                RejectionCode::Misconfigured,
-            )
-            .kind("no-client-address")
-        })?;
-        match self.limiter.check_rungs(key.rungs()) {
-            Ok(allowed) => Ok(Counted { address, allowed }),
-            Err(limited) => Err(limited.into_rejection()),
+        let uncounted = Soon::Now(Ok(Counted {
+            address,
+            grant: None,
+        }));
+        if self.exempts(head, address) {
+            self.limiter.0.tally.exempt();
+            return uncounted;
         }
+        let cost = self.cost.as_ref().map_or(1, |cost| cost(head));
+        let Some(cost) = NonZeroU32::new(cost) else {
+            return uncounted;
+        };
+        let hasher = &self.limiter.0.counters.hasher;
+        let rungs = match (self.key.of(head, address, hasher), self.without_address) {
+            (Some(rungs), _) => rungs,
+            (None, WithoutAddress::Together) => key::Caller::everybody().rungs(hasher),
+            // Without an address everybody would share one bucket, or none.
+            (None, WithoutAddress::Refuse) => {
+                let status = StatusCode::INTERNAL_SERVER_ERROR;
+                let rejection = Rejection::new(status, RejectionCode::Misconfigured);
+                return Soon::Now(Err(rejection.kind("no-client-address").into()));
+            }
+        };
+        let caller = rungs[0].unwrap_or_default();
+        match self.limiter.start(rungs, cost, self.refund_when.is_some()) {
+            Soon::Now(outcome) => {
+                let who = || Some(self.key.caller(head, address)?.to_string());
+                Soon::Now(
+                    self.settle(address, caller, who, outcome)
+                        .map_err(Reply::from),
+                )
+            }
+            Soon::Later(later) => {
+                let rules = Arc::clone(self);
+                let who = self.key.caller(head, address);
+                Soon::Later(Box::pin(async move {
+                    let outcome = later.await;
+                    let who = || Some(who?.to_string());
+                    rules
+                        .settle(address, caller, who, outcome)
+                        .map_err(Reply::from)
+                }))
+            }
+        }
+    }
+
+    fn settle(
+        &self,
+        address: Option<ClientAddr>,
+        caller: u128,
+        who: impl FnOnce() -> Option<String>,
+        outcome: Result<Grant, Limited>,
+    ) -> Result<Counted, Rejection> {
+        let limit = &self.limiter.0;
+        let grant = match outcome {
+            Ok(grant) if self.refund_when.is_some() => {
+                Some(Granted::Kept(grant.into_permit(limit)))
+            }
+            Ok(grant) => Some(Granted::Spent(grant.allowed)),
+            Err(limited) => {
+                limit.tally.denied(caller, who);
+                if !self.only_watches {
+                    return Err(limited.into_rejection());
+                }
+                limit.tally.shadowed();
+                None
+            }
+        };
+        Ok(Counted { address, grant })
+    }
+
+    fn exempts(&self, head: &request::Parts, address: Option<ClientAddr>) -> bool {
+        // A preflight is asked by the browser, and answered before anything
+        // costly.
+        let preflight = !self.counts_preflights
+            && head.method == Method::OPTIONS
+            && head.headers.contains_key(ORIGIN)
+            && head.headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD);
+        let spared = |address: IpAddr| self.exempt.iter().any(|net| net.contains(&address));
+        preflight
+            || address.is_some_and(|address| spared(address.ip()))
+            || self.exempt_when.iter().any(|exempts| exempts(head))
     }
 
     pub(super) fn enter(&self, counted: &Counted, head: &mut request::Parts) {
@@ -49,50 +161,32 @@ impl Rules {
     }
 
     pub(super) fn leave(&self, counted: Counted, head: &mut response::Parts) {
-        let windows = self.limiter.windows().iter();
-        let each = windows.clone().zip(counted.allowed.each());
-        let fields = header_fields(
-            windows.map(|window| (window.name.as_str(), window.quota)),
-            each.map(|(window, left)| (window.name.as_str(), *left, None)),
-        );
-        for (name, value) in fields {
-            head.headers.append(name, value);
+        let Some(grant) = counted.grant else { return };
+        let back = self.refund_when.as_ref().is_some_and(|when| when(head));
+        let allowed = grant.allowed();
+        if let Some(left) = allowed.left.filter(|_| !self.only_watches) {
+            let back = u32::from(back);
+            let says = left.map(|left| {
+                let left = left.saturating_add(back);
+                Some(Say { left, wait: None })
+            });
+            let fields = self.limiter.0.fields;
+            fields::add(fields, &allowed.windows, &says, &mut head.headers);
+        }
+        if let (Granted::Kept(permit), true) = (grant, back) {
+            permit.refund_soon();
         }
     }
 }
 
-/// Writes the structured fields of draft-ietf-httpapi-ratelimit-headers-10:
-/// `RateLimit-Policy` with quota `q` and window `w`, `RateLimit` with what
-/// remains, `r`, and the seconds until there is more, `t`.
-pub(super) fn header_fields<'a>(
-    policies: impl Iterator<Item = (&'a str, Quota)>,
-    left: impl Iterator<Item = (&'a str, u32, Option<Duration>)>,
-) -> [(HeaderName, HeaderValue); 2] {
-    let list = |text: String| HeaderValue::try_from(text).expect("names are legal strings");
-    let (mut policy, mut limit) = (String::new(), String::new());
-    for (name, quota) in policies {
-        let window = quota.period().as_secs().max(1);
-        separated(
-            &mut policy,
-            format_args!("\"{name}\";q={};w={window}", quota.count()),
-        );
+impl fmt::Debug for Rules {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rules")
+            .field("limiter", &self.limiter)
+            .field("key", &self.key)
+            .field("resolver", &self.resolver)
+            .field("exempt", &self.exempt)
+            .field("only_watches", &self.only_watches)
+            .finish_non_exhaustive()
     }
-    for (name, left, wait) in left {
-        separated(&mut limit, format_args!("\"{name}\";r={left}"));
-        if let Some(wait) = wait {
-            let until = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-            let _ = write!(limit, ";t={until}");
-        }
-    }
-    [
-        (HeaderName::from_static("ratelimit-policy"), list(policy)),
-        (HeaderName::from_static("ratelimit"), list(limit)),
-    ]
-}
-
-/// Adds an item to a list.
-fn separated(list: &mut String, item: std::fmt::Arguments<'_>) {
-    let separator = if list.is_empty() { "" } else { ", " };
-    // Writing to a string does not fail.
-    let _ = write!(list, "{separator}{item}");
 }

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use http::{request, response};
 
 use super::check::{Counted, Rules};
-use crate::gate::{NoWait, Policy, Verdict, gate_layer};
+use super::counters::{Later, Soon};
+use crate::gate::{Policy, Verdict, gate_layer};
+use crate::rejection::Reply;
 
 /// Refuses requests over a quota.
 ///
@@ -16,10 +18,14 @@ pub struct RateLimitLayer(pub(super) Arc<Rules>);
 impl Policy for RateLimitLayer {
     const NAME: &'static str = "rate_limit";
     type Pass = Counted;
-    type Wait = NoWait<Counted>;
+    type Wait = Later<Result<Counted, Reply>>;
 
     fn admit(&self, head: &request::Parts) -> Verdict<Self::Pass, Self::Wait> {
-        self.0.check(head).into()
+        match self.0.check(head) {
+            Soon::Now(Ok(counted)) => Verdict::Pass(counted),
+            Soon::Now(Err(reply)) => Verdict::Reply(reply),
+            Soon::Later(later) => Verdict::Wait(later),
+        }
     }
 
     fn enter(&self, pass: &Counted, head: &mut request::Parts) {

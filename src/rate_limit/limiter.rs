@@ -1,180 +1,318 @@
 //! The limiter itself, for a layer or a handler.
 
 use std::fmt;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::error::Limited;
-use super::quota::Quota;
-use super::store::{BoundedStore, MOST, Slot};
-use super::window::{RUNGS, Window};
+use arc_swap::ArcSwap;
 
-/// How many windows a limit has at most.
-pub(super) const MAX_WINDOWS: usize = MOST / RUNGS.len();
+use super::counters::{Ask, Charge, Counters, Met, Receipt, Soon};
+use super::error::{Limited, LimitedKind};
+use super::fields::Fields;
+use super::key::{Caller, Rungs};
+use super::quota::Quota;
+use super::rate::{Rate, Ruling};
+use super::stats::Tally;
+use super::store::MOST;
+use super::windows::{MAX_WINDOWS, Windows};
 
 /// Counts requests by key. Clones share the counters.
 ///
-/// For a handler that knows the key only after reading the body, such as the
-/// account of a sign-in: count first, verify then, and [`forget`](Self::forget)
-/// on success, so that many attempts at once cannot slip through together.
+/// For a handler that knows the key only after it has read the body. For a
+/// sign-in there is [`LoginGuard`](super::LoginGuard).
 ///
 /// # Examples
 ///
 /// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// use tower_rampart::rate_limit::RateLimitLayer;
 ///
-/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let limiter = RateLimitLayer::builder("account", "2/15m".parse()?).build()?.limiter();
-/// limiter.check(b"ann@example.com")?;
-/// limiter.check(b"ann@example.com")?;
-/// assert!(limiter.check(b"ann@example.com").is_err());
-/// limiter.forget(b"ann@example.com");
-/// assert!(limiter.check(b"ann@example.com").is_ok());
+/// let mails = RateLimitLayer::builder("mails", "2/1h".parse()?).build()?.limiter();
+/// mails.check(b"ann@example.com").await?;
+/// let permit = mails.reserve(b"ann@example.com").await?;
+/// assert!(mails.check(b"ann@example.com").await.is_err());
+/// // The second mail could not be sent, so it does not count.
+/// permit.refund().await;
+/// assert!(mails.check(b"ann@example.com").await.is_ok());
 /// # Ok(())
 /// # }
 /// ```
 #[derive(Clone)]
-pub struct RateLimiter(Arc<Inner>);
+pub struct RateLimiter(pub(super) Arc<Limit>);
 
-struct Inner {
-    windows: Vec<Window>,
-    store: BoundedStore,
+/// A limit: what it allows, and what was asked of it.
+pub(super) struct Limit {
+    pub(super) windows: ArcSwap<Windows>,
+    pub(super) counters: Arc<Counters>,
+    pub(super) tally: Tally,
+    pub(super) ban: Option<Strikes>,
+    pub(super) fields: Fields,
 }
 
-/// The texts under which a request is counted: itself, and wider ones that
-/// allow more.
-pub(super) type Rungs<'a> = [Option<&'a [u8]>; RUNGS.len()];
+/// After how many refusals a caller is banned, and for how long.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Strikes {
+    pub(super) rate: Rate,
+    pub(super) id: u128,
+    pub(super) time: Duration,
+}
 
 /// A request within the quota.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Allowed {
-    remaining: [u32; MAX_WINDOWS],
-    windows: usize,
+    pub(super) windows: Arc<Windows>,
+    /// What is left of each window; of none, if nobody could count.
+    pub(super) left: Option<[u32; MAX_WINDOWS]>,
 }
 
 impl Allowed {
-    /// Returns how many more requests would be allowed at once.
+    /// Returns how many more requests would be allowed at once, as far as
+    /// that is known.
     #[must_use]
-    pub fn remaining(self) -> u32 {
-        let each = self.each().iter().copied();
-        each.min().unwrap_or_default()
+    pub fn remaining(&self) -> u32 {
+        let left = self
+            .left
+            .iter()
+            .flat_map(|left| &left[..self.windows.list().len()]);
+        left.copied().min().unwrap_or_default()
+    }
+}
+
+/// An allowed request that can be given back. Dropped, it stays counted.
+#[derive(Debug)]
+pub struct Permit {
+    counters: Arc<Counters>,
+    receipt: Option<Receipt>,
+    allowed: Allowed,
+}
+
+impl Permit {
+    /// Returns what is left.
+    #[must_use]
+    pub fn allowed(&self) -> &Allowed {
+        &self.allowed
     }
 
-    /// What is left of each window.
-    pub(super) fn each(&self) -> &[u32] {
-        &self.remaining[..self.windows]
+    /// Gives the request back, as far as it has not come back by itself: however
+    /// late this is called, nobody gets more than the quota.
+    pub async fn refund(self) {
+        if let Some(receipt) = self.receipt {
+            self.counters.refund(receipt).wait().await;
+        }
+    }
+
+    /// As [`refund`](Self::refund), not waiting for what others have to be told.
+    pub(super) fn refund_soon(self) {
+        if let Some(receipt) = self.receipt {
+            run(self.counters.refund(receipt));
+        }
+    }
+}
+
+/// Lets something happen that nobody waits for.
+pub(super) fn run(soon: Soon<()>) {
+    match soon {
+        Soon::Now(()) => {}
+        #[cfg(feature = "redis")]
+        Soon::Later(later) => drop(tokio::spawn(later)),
+        #[cfg(not(feature = "redis"))]
+        Soon::Later(_) => {}
+    }
+}
+
+/// A request that was counted, with its receipt if it may be given back.
+#[derive(Debug)]
+pub(super) struct Grant {
+    pub(super) allowed: Allowed,
+    receipt: Option<Receipt>,
+}
+
+impl Grant {
+    pub(super) fn into_permit(self, limit: &Limit) -> Permit {
+        Permit {
+            counters: Arc::clone(&limit.counters),
+            receipt: self.receipt,
+            allowed: self.allowed,
+        }
     }
 }
 
 impl RateLimiter {
-    pub(super) fn new(windows: Vec<Window>, capacity: usize) -> Self {
-        Self(Arc::new(Inner {
-            windows,
-            store: BoundedStore::with_capacity(capacity),
-        }))
-    }
-
     /// Counts a request of a key, if every window's quota allows it. A refused
     /// request is not counted, in any window.
     ///
     /// # Errors
     ///
     /// [`Limited`], with the time to wait.
-    pub fn check(&self, key: &[u8]) -> Result<Allowed, Limited> {
-        self.check_rungs([Some(key), None, None])
+    pub async fn check(&self, key: &[u8]) -> Result<Allowed, Limited> {
+        self.check_cost(key, NonZeroU32::MIN).await
     }
 
-    pub(super) fn check_rungs(&self, rungs: Rungs<'_>) -> Result<Allowed, Limited> {
-        let windows = &self.0.windows;
-        let mut slots = [Slot::default(); MOST];
-        let mut about = [(0, 0); MOST];
-        let mut count = 0;
-        for window in 0..windows.len() {
-            for (rung, key) in rungs.iter().enumerate() {
-                let Some(key) = key else { continue };
-                let kinds = [window, rung].map(|kind| u8::try_from(kind).unwrap_or(u8::MAX));
-                slots[count] = self.0.store.slot(kinds, key);
-                about[count] = (window, rung);
-                count += 1;
-            }
-        }
-        self.0.store.decide(&slots[..count], |owed| {
-            let mut remaining = [u32::MAX; MAX_WINDOWS];
-            let mut denied = Denied::default();
-            for (owed, (window, rung)) in owed.iter_mut().zip(about) {
-                match windows[window].decide(rung, owed) {
-                    Ok(left) => remaining[window] = remaining[window].min(left),
-                    Err(wait) => denied.add(window, wait),
-                }
-            }
-            match denied.wait {
-                None => Ok(Allowed {
-                    remaining,
-                    windows: windows.len(),
-                }),
-                Some(wait) => Err(self.limited(&denied, wait)),
-            }
-        })
+    /// As [`check`](Self::check), for a request that counts as many.
+    ///
+    /// # Errors
+    ///
+    /// [`Limited`], with the time to wait until all of the cost is there.
+    pub async fn check_cost(&self, key: &[u8], cost: NonZeroU32) -> Result<Allowed, Limited> {
+        let grant = self.start(self.rungs(key), cost, false).wait().await?;
+        Ok(grant.allowed)
     }
 
-    fn limited(&self, denied: &Denied, wait: Duration) -> Limited {
-        let each = self.0.windows.iter().zip(denied.windows);
-        let windows = each.map(|(window, wait)| (window.name.clone(), window.quota, wait));
-        Limited {
-            windows: windows.collect(),
-            wait,
-        }
+    /// As [`check`](Self::check), with a permit that can be given back.
+    ///
+    /// # Errors
+    ///
+    /// [`Limited`], with the time to wait.
+    pub async fn reserve(&self, key: &[u8]) -> Result<Permit, Limited> {
+        let rungs = self.rungs(key);
+        let grant = self.start(rungs, NonZeroU32::MIN, true).wait().await?;
+        Ok(grant.into_permit(&self.0))
     }
 
     /// Gives a key its whole quota back, in every window.
-    pub fn forget(&self, key: &[u8]) {
-        let store = &self.0.store;
-        for window in 0..self.0.windows.len() {
-            let slot = store.slot([u8::try_from(window).unwrap_or(u8::MAX), 0], key);
-            let forgotten = store.decide(&[slot], |owed| {
-                owed[0] = None;
-                Ok::<_, std::convert::Infallible>(())
-            });
-            let Ok(()) = forgotten;
-        }
+    pub async fn forget(&self, key: &[u8]) {
+        self.0.forget(self.rungs(key)).wait().await;
+    }
+
+    fn rungs(&self, key: &[u8]) -> Rungs {
+        Caller::text(key).rungs(&self.0.counters.hasher)
     }
 
     /// Returns the name of the limit; of several windows, that of the first.
     #[must_use]
-    pub fn name(&self) -> &str {
-        &self.0.windows[0].name
+    pub fn name(&self) -> String {
+        self.0.windows.load().list()[0].name.clone()
     }
 
     /// Returns the quota; of several windows, that of the first.
     #[must_use]
     pub fn quota(&self) -> Quota {
-        self.0.windows[0].quota
+        self.0.windows.load().list()[0].quota
     }
 
-    pub(super) fn windows(&self) -> &[Window] {
-        &self.0.windows
+    /// Starts to count a request.
+    pub(super) fn start(
+        &self,
+        rungs: Rungs,
+        cost: NonZeroU32,
+        kept: bool,
+    ) -> Soon<Result<Grant, Limited>> {
+        let windows = self.0.windows.load_full();
+        let mut charges = [Charge::NONE; MOST];
+        let mut count = 0;
+        for charge in windows.charges(rungs) {
+            charges[count] = charge;
+            count += 1;
+        }
+        let ask = ask(&charges[..count], cost, rungs, kept);
+        match self.0.counters.spend(ask) {
+            Soon::Now(met) => Soon::Now(self.0.judge(windows, &ask, met)),
+            Soon::Later(later) => {
+                let limit = Arc::clone(&self.0);
+                Soon::Later(Box::pin(async move {
+                    let met = later.await;
+                    let ask = self::ask(&charges[..count], cost, rungs, kept);
+                    limit.judge(windows, &ask, met)
+                }))
+            }
+        }
     }
 }
 
-/// Which windows said no, and how long each wants to wait.
-#[derive(Default)]
-struct Denied {
-    windows: [Option<Duration>; MAX_WINDOWS],
-    wait: Option<Duration>,
+fn ask(charges: &[Charge], cost: NonZeroU32, rungs: Rungs, kept: bool) -> Ask<'_> {
+    Ask {
+        charges,
+        cost,
+        caller: rungs[0].unwrap_or_default(),
+        kept,
+    }
 }
 
-impl Denied {
-    fn add(&mut self, window: usize, wait: Duration) {
-        self.windows[window] = self.windows[window].max(Some(wait));
-        self.wait = self.wait.max(Some(wait));
+impl Limit {
+    fn judge(&self, windows: Arc<Windows>, ask: &Ask<'_>, met: Met) -> Result<Grant, Limited> {
+        let answer = match met {
+            Met::Counted(answer) => answer,
+            Met::Banned(wait) => {
+                self.tally.banned();
+                let wait = Some(wait);
+                return Err(Limited::other(LimitedKind::Banned, wait, windows));
+            }
+            Met::Down => {
+                self.tally.unavailable();
+                return Err(Limited::other(LimitedKind::Unavailable, None, windows));
+            }
+            Met::Unchecked => {
+                self.tally.unchecked();
+                let allowed = Allowed {
+                    windows,
+                    left: None,
+                };
+                return Ok(Grant {
+                    allowed,
+                    receipt: None,
+                });
+            }
+        };
+        let rungs = answer.rulings().len() / windows.list().len();
+        let mut left = [u32::MAX; MAX_WINDOWS];
+        let mut waits = [None; MAX_WINDOWS];
+        for (index, ruling) in answer.rulings().iter().enumerate() {
+            let window = index / rungs;
+            match ruling {
+                Ruling::Left { left: of_rung, .. } => left[window] = left[window].min(*of_rung),
+                Ruling::Wait(wait) => waits[window] = waits[window].max(Some(*wait)),
+                Ruling::Never => {
+                    self.tally.limited();
+                    return Err(Limited::other(LimitedKind::TooCostly, None, windows));
+                }
+            }
+        }
+        if !answer.admits() {
+            self.tally.limited();
+            self.count_strike(ask.caller);
+            return Err(Limited::quota(windows, waits, self.fields));
+        }
+        self.tally.allowed(answer.by.is_degraded());
+        let receipt = ask.kept.then(|| Receipt::new(ask, &answer)).flatten();
+        let told = !answer.by.is_degraded();
+        let left = told.then_some(left);
+        Ok(Grant {
+            allowed: Allowed { windows, left },
+            receipt,
+        })
+    }
+
+    /// Counts a refusal, and bans a caller who had too many.
+    fn count_strike(&self, caller: u128) {
+        let Some(strikes) = self.ban else { return };
+        let charge = Charge {
+            key: caller ^ strikes.id,
+            rate: strikes.rate,
+        };
+        if self.counters.strike(charge) {
+            run(self.counters.ban(caller, strikes.time));
+        }
+    }
+
+    pub(super) fn forget(&self, rungs: Rungs) -> Soon<()> {
+        let windows = self.windows.load();
+        let keys: Vec<_> = windows.charges(rungs).map(|charge| charge.key).collect();
+        self.counters.forget(rungs[0].unwrap_or_default(), &keys)
     }
 }
 
 impl fmt::Debug for RateLimiter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Debug for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RateLimiter")
-            .field("name", &self.name())
-            .field("quota", &self.quota())
+            .field("windows", &self.windows)
             .finish_non_exhaustive()
     }
 }

@@ -6,11 +6,15 @@
 //! generic cell rate algorithm; memory is bounded by the capacity, whatever
 //! the number of clients.
 //!
+//! Beside the layer there is [`LoginGuard`], which limits attempts to sign in;
+//! [`RateLimiter`], for handlers; and [`RateLimitHandle`], for operators.
+//!
 //! # What it does not stop
 //!
 //! An attacker with many addresses: IPv6 clients are counted by /64, /56 and
 //! /48, and each further /48 is a client of its own. Several processes each
-//! count for themselves.
+//! count for themselves, unless they share a Redis (`RedisLimits`, by feature
+//! `redis`).
 //!
 //! # Examples
 //!
@@ -39,26 +43,53 @@
 //!
 //! # What each setting costs
 //!
-//! `capacity` takes 16 bytes an entry at once. When it is full, whoever owes
-//! least is forgotten first, so a flood of addresses frees no abuser.
+//! `capacity` takes 16 bytes an entry at once, 48 with [`Memory::Strict`]. When
+//! a place in the table is wanted, whoever owes least is forgotten first, so a
+//! flood of addresses frees no abuser who asks faster than the flood. A decision
+//! reads the clock once, and memory is not allocated for it. A shared Redis
+//! costs a round trip for each request that it does not refuse.
 
+#[cfg(not(feature = "redis"))]
+mod alone;
 mod builder;
 mod check;
+// Only shared counters have to be waited for.
+#[cfg_attr(not(feature = "redis"), allow(dead_code))]
+mod counters;
+mod counting;
 mod error;
+mod field;
+mod fields;
+mod guard;
+mod handle;
 mod key;
 mod layer;
 mod limiter;
 mod quota;
+#[cfg_attr(not(feature = "redis"), allow(dead_code))]
+mod rate;
+#[cfg(feature = "redis")]
+mod redis;
+mod sketch;
+mod stats;
 mod store;
-mod window;
+mod windows;
 
 pub use builder::RateLimitLayerBuilder;
-pub use check::Counted;
-pub use error::{ConfigError, Limited, Problem, QuotaParseError};
-pub use key::Key;
+pub use check::{Counted, WithoutAddress};
+pub use error::{ConfigError, Limited, LimitedKind, Problem, QuotaParseError};
+pub use field::{Field, FieldBody, FieldBodyError, FieldLayer, FieldService};
+pub use fields::Fields;
+pub use guard::{Attempt, LoginGuard, LoginGuardBuilder, LoginGuardLayer, Outcome};
+pub use handle::RateLimitHandle;
+pub use key::{Caller, Key};
 pub use layer::RateLimitLayer;
-pub use limiter::{Allowed, RateLimiter};
+pub use limiter::{Allowed, Permit, RateLimiter};
 pub use quota::Quota;
+#[cfg(feature = "redis")]
+pub use redis::{OnFailure, RedisLimits, RedisLimitsBuilder, RedisLimitsError};
+pub use stats::{Denials, Stats};
+pub use store::Memory;
 
 #[cfg(test)]
 mod tests;

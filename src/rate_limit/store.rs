@@ -1,35 +1,49 @@
 //! Where the limiter keeps what clients owe: a table of fixed size.
 
 use std::fmt;
-use std::hash::Hasher as _;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use siphasher::sip128::{Hasher128 as _, SipHasher13};
+use super::rate::State;
+use super::sketch::Sketch;
 
-use crate::secret::random_bytes;
+/// What happens to the debt of a client that has to make room.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Memory {
+    /// Whoever owes least is forgotten. Under a flood of new clients, one that
+    /// asks slowly may be forgotten too.
+    #[default]
+    Forgetful,
+    /// Debts outlive their places in the table, as an upper bound. Under such a
+    /// flood newcomers may get less than their quota, and nobody more.
+    /// Takes 32 bytes more an entry.
+    Strict,
+}
 
-/// A client, hashed with a key that only this process knows, so that nobody
-/// can choose keys that meet in one bucket.
-#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
-pub(super) struct Slot {
+/// Where a key's entry is. Keys are hashed with a secret, so that nobody can
+/// choose keys that meet in one bucket.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+struct Place {
     bucket: usize,
     fingerprint: u64,
 }
 
-/// Entries that share a bucket. Eight are two cache lines.
-const WAYS: usize = 8;
+/// Entries that share a bucket: as many as two cache lines hold beside a lock.
+const WAYS: usize = 7;
 
-/// Maps clients to their theoretical arrival time.
+/// Maps clients to what they owe, by 128-bit hashes.
 ///
 /// When a bucket is full, the entry that owes least makes room: a flood of new
 /// clients, who owe one request each, pushes out one another and not an
 /// abuser who owes many.
 pub(super) struct BoundedStore {
-    hasher: SipHasher13,
-    buckets: Box<[Mutex<Bucket>]>,
+    buckets: Box<[Lines]>,
+    sketch: Option<Sketch>,
+    evictions: AtomicU64,
 }
 
-/// The most slots of one decision: four windows, each on three rungs.
+/// The most keys of one decision: four windows on three rungs each.
 pub(super) const MOST: usize = 12;
 
 /// The buckets that a decision holds.
@@ -41,129 +55,216 @@ impl Locked<'_> {
         let mut held = self.0.iter_mut().flatten();
         let (_, guard) = held
             .find(|(index, _)| *index == wanted)
-            .expect("every slot's bucket was locked");
+            .expect("every key's bucket was locked");
         guard
     }
 }
 
+/// A bucket in whole cache lines.
+#[derive(Default)]
+#[repr(align(64))]
+struct Lines(Mutex<Bucket>);
+
 #[derive(Default)]
 struct Bucket([Entry; WAYS]);
-
-impl Bucket {
-    fn find(&self, slot: Slot) -> Option<u64> {
-        let mut entries = self.0.iter();
-        let entry = entries.find(|entry| entry.fingerprint == slot.fingerprint);
-        entry.map(|entry| entry.arrival)
-    }
-
-    /// Replaces what a key owes; nothing is forgotten.
-    fn put(&mut self, slot: Slot, owed: Option<u64>) {
-        let known = self
-            .0
-            .iter()
-            .position(|entry| entry.fingerprint == slot.fingerprint);
-        let Some(arrival) = owed else {
-            if let Some(known) = known {
-                self.0[known] = Entry::default();
-            }
-            return;
-        };
-        let least = || {
-            let entries = self.0.iter().enumerate();
-            let least = entries.min_by_key(|(_, entry)| entry.arrival);
-            least.map_or(0, |(place, _)| place)
-        };
-        self.0[known.unwrap_or_else(least)] = Entry {
-            fingerprint: slot.fingerprint,
-            arrival,
-        };
-    }
-}
 
 #[derive(Clone, Copy, Default)]
 struct Entry {
     /// 0 marks an empty entry.
     fingerprint: u64,
-    arrival: u64,
+    owed: u64,
 }
 
 impl BoundedStore {
-    pub(super) fn with_capacity(entries: usize) -> Self {
-        let buckets = entries.div_ceil(WAYS).next_power_of_two();
+    pub(super) fn new(entries: usize, memory: Memory) -> Self {
+        let buckets = entries.div_ceil(WAYS + 1).next_power_of_two();
         Self {
-            hasher: SipHasher13::new_with_key(&random_bytes::<16>()),
-            buckets: (0..buckets).map(|_| Mutex::default()).collect(),
+            buckets: (0..buckets).map(|_| Lines::default()).collect(),
+            sketch: (memory == Memory::Strict).then(|| Sketch::new(buckets * (WAYS + 1))),
+            evictions: AtomicU64::new(0),
         }
     }
 
-    /// Finds the place of a key; the kinds keep what is counted apart for one
-    /// key.
-    pub(super) fn slot(&self, kinds: [u8; 2], key: &[u8]) -> Slot {
-        let mut hasher = self.hasher;
-        hasher.write(&kinds);
-        hasher.write(key);
-        let (bucket, fingerprint) = hasher.finish128().as_u64();
-        let mask = self.buckets.len() as u64 - 1;
-        Slot {
-            bucket: usize::try_from(bucket & mask).expect("the mask is below a length"),
-            fingerprint: fingerprint.max(1),
+    fn place(&self, key: u128) -> Place {
+        let mask = self.buckets.len() as u128 - 1;
+        #[allow(clippy::cast_possible_truncation)]
+        let fingerprint = (key >> 64) as u64;
+        Place {
+            bucket: usize::try_from(key & mask).expect("the mask is below a length"),
+            fingerprint: fingerprint.max(2),
         }
     }
 
     /// Changes what several keys owe: all, or with an error none. Nobody else
     /// sees or changes any of them meanwhile.
     ///
-    /// `decide` gets what each owes, in the order of the slots, and puts there
-    /// what each owes next.
+    /// `decide` gets what each owes, in the order of the keys, and puts there
+    /// what each owes next. `now` tells who still owes something.
     ///
     /// # Panics
     ///
-    /// If there are more than [`MOST`] slots.
+    /// If there are more than [`MOST`] keys.
     pub(super) fn decide<T, E>(
         &self,
-        slots: &[Slot],
-        decide: impl FnOnce(&mut [Option<u64>]) -> Result<T, E>,
+        now: u64,
+        keys: &[u128],
+        decide: impl FnOnce(&mut [State]) -> Result<T, E>,
     ) -> Result<T, E> {
-        let mut owed = [None; MOST];
-        let owed = &mut owed[..slots.len()];
-        let mut locked = self.lock(slots);
-        for (owed, slot) in owed.iter_mut().zip(slots) {
-            *owed = locked.bucket(slot.bucket).find(*slot);
+        if let [key] = keys {
+            let place = self.place(*key);
+            let bucket = &mut *self.lock(place.bucket);
+            let before = self.find(bucket, place);
+            let mut after = [before];
+            let outcome = decide(&mut after)?;
+            self.put(bucket, place, before, after[0], now);
+            return Ok(outcome);
         }
-        let outcome = decide(owed)?;
-        for (owed, slot) in owed.iter().zip(slots) {
-            locked.bucket(slot.bucket).put(*slot, *owed);
+        let mut before = [State::default(); MOST];
+        let mut locked = self.lock_all(keys);
+        for (state, key) in before.iter_mut().zip(keys) {
+            let place = self.place(*key);
+            *state = self.find(locked.bucket(place.bucket), place);
+        }
+        let mut after = before;
+        let outcome = decide(&mut after[..keys.len()])?;
+        for ((key, before), after) in keys.iter().zip(before).zip(after) {
+            let place = self.place(*key);
+            self.put(locked.bucket(place.bucket), place, before, after, now);
         }
         Ok(outcome)
     }
 
-    /// Locks the buckets of all slots, lowest first, so that two callers never
+    fn lock(&self, bucket: usize) -> MutexGuard<'_, Bucket> {
+        // Entries are written after the decision, one assignment each.
+        self.buckets[bucket]
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Locks the buckets of all keys, lowest first, so that two callers never
     /// wait for each other.
-    fn lock(&self, slots: &[Slot]) -> Locked<'_> {
+    fn lock_all(&self, keys: &[u128]) -> Locked<'_> {
         let mut wanted = [usize::MAX; MOST];
-        for (wanted, slot) in wanted.iter_mut().zip(slots) {
-            *wanted = slot.bucket;
+        for (wanted, key) in wanted.iter_mut().zip(keys) {
+            *wanted = self.place(*key).bucket;
         }
-        let wanted = &mut wanted[..slots.len()];
+        let wanted = &mut wanted[..keys.len()];
         wanted.sort_unstable();
         let mut locked = Locked::default();
         for (place, index) in wanted.iter().enumerate() {
             if place == 0 || wanted[place - 1] != *index {
-                // Entries are written after the decision, one assignment each.
-                let guard = self.buckets[*index]
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner);
-                locked.0[place] = Some((*index, guard));
+                locked.0[place] = Some((*index, self.lock(*index)));
             }
         }
         locked
+    }
+
+    fn find(&self, bucket: &Bucket, place: Place) -> State {
+        [place, place.second()].map(|place| {
+            let mut entries = bucket.0.iter();
+            let entry = entries.find(|entry| entry.fingerprint == place.fingerprint);
+            match (entry, &self.sketch) {
+                (Some(entry), _) => Some(entry.owed),
+                (None, Some(sketch)) => sketch.at_most(place.hash()),
+                (None, None) => None,
+            }
+        })
+    }
+
+    /// Writes what changed.
+    fn put(&self, bucket: &mut Bucket, place: Place, before: State, after: State, now: u64) {
+        for half in 0..2 {
+            let owed = after[half];
+            if owed == before[half] {
+                continue;
+            }
+            let place = if half == 0 { place } else { place.second() };
+            let mut entries = bucket.0.iter();
+            let known = entries.position(|entry| entry.fingerprint == place.fingerprint);
+            match (known, owed) {
+                (Some(known), Some(owed)) => bucket.0[known].owed = owed,
+                (Some(known), None) => bucket.0[known] = Entry::default(),
+                (None, Some(owed)) => self.insert(bucket, place, owed, now),
+                (None, None) => {}
+            }
+        }
+    }
+
+    fn insert(&self, bucket: &mut Bucket, place: Place, owed: u64, now: u64) {
+        let entries = bucket.0.iter_mut();
+        let Some(least) = entries.min_by_key(|entry| entry.owed) else {
+            return;
+        };
+        if least.fingerprint != 0 && least.owed > now {
+            self.evictions.fetch_add(1, Ordering::Relaxed);
+            if let Some(sketch) = &self.sketch {
+                let evicted = Place {
+                    fingerprint: least.fingerprint,
+                    ..place
+                };
+                sketch.raise(evicted.hash(), least.owed);
+            }
+        }
+        *least = Entry {
+            fingerprint: place.fingerprint,
+            owed,
+        };
+    }
+
+    /// Reads what a key owes.
+    pub(super) fn read(&self, key: u128) -> State {
+        let place = self.place(key);
+        self.find(&self.lock(place.bucket), place)
+    }
+
+    /// Replaces what a key owes.
+    pub(super) fn write(&self, now: u64, key: u128, state: State) {
+        let place = self.place(key);
+        let bucket = &mut *self.lock(place.bucket);
+        let before = self.find(bucket, place);
+        self.put(bucket, place, before, state, now);
+    }
+
+    /// Counts the entries that owe something.
+    pub(super) fn occupancy(&self, now: u64) -> usize {
+        let buckets = (0..self.buckets.len()).map(|index| {
+            let bucket = self.lock(index);
+            let live = bucket.0.iter().filter(|entry| entry.owed > now);
+            live.count()
+        });
+        buckets.sum()
+    }
+
+    pub(super) fn capacity(&self) -> usize {
+        self.buckets.len() * WAYS
+    }
+
+    /// How many clients had to make room while they owed something.
+    pub(super) fn evictions(&self) -> u64 {
+        self.evictions.load(Ordering::Relaxed)
+    }
+}
+
+impl Place {
+    /// Where the second half of a state is: beside the first.
+    fn second(self) -> Self {
+        Self {
+            fingerprint: self.fingerprint ^ 1,
+            ..self
+        }
+    }
+
+    fn hash(self) -> u64 {
+        // The odd factor spreads neighbouring buckets over all bits.
+        self.fingerprint ^ (self.bucket as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15)
     }
 }
 
 impl fmt::Debug for BoundedStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("BoundedStore")
-            .field("capacity", &(self.buckets.len() * WAYS))
+            .field("capacity", &self.capacity())
             .finish()
     }
 }

@@ -1,46 +1,269 @@
-//! The table behind the limiter.
+//! The table behind the limiter, and one decision.
 
-use super::store::BoundedStore;
+use std::num::NonZeroU32;
+use std::time::Duration;
 
-fn owe(store: &BoundedStore, key: &[u8], arrival: u64) -> Option<u64> {
-    let outcome: Result<Option<u64>, ()> = store.decide(&[store.slot([0, 0], key)], |owed| {
-        Ok(owed[0].replace(arrival))
-    });
+use proptest::prelude::*;
+
+use super::quota::Quota;
+use super::rate::{Rate, Ruling, State};
+use super::store::{BoundedStore, Memory};
+
+fn owe(store: &BoundedStore, key: u128, arrival: u64) -> Option<u64> {
+    let outcome: Result<Option<u64>, ()> =
+        store.decide(0, &[key], |states| Ok(states[0][0].replace(arrival)));
     outcome.expect("the closure does not fail")
+}
+
+/// Spreads numbers over all bits, as hashing does.
+fn key(number: u64) -> u128 {
+    let mut state = number.wrapping_add(0x9E37_79B9_7F4A_7C15);
+    let mut next = || {
+        state = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        state = (state ^ (state >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        state ^= state >> 31;
+        state
+    };
+    u128::from(next()) << 64 | u128::from(next())
 }
 
 #[test]
 fn what_a_key_owes_is_kept_until_it_is_forgotten() {
-    let store = BoundedStore::with_capacity(1024);
-    assert_eq!(owe(&store, b"a", 7), None);
-    assert_eq!(owe(&store, b"a", 9), Some(7));
-    let slot = store.slot([0, 0], b"a");
-    let forgotten: Result<(), ()> = store.decide(&[slot], |owed| {
-        owed[0] = None;
-        Ok(())
-    });
-    forgotten.expect("it does not fail");
-    assert_eq!(owe(&store, b"a", 1), None);
+    let store = BoundedStore::new(1024, Memory::Forgetful);
+    assert_eq!(owe(&store, key(1), 7), None);
+    assert_eq!(owe(&store, key(1), 9), Some(7));
+    store.write(0, key(1), State::default());
+    assert_eq!(owe(&store, key(1), 1), None);
 }
 
 #[test]
 fn a_flood_of_new_keys_does_not_free_the_one_that_owes_most() {
-    let store = BoundedStore::with_capacity(1024);
-    owe(&store, b"abuser", 1_000_000);
-    for key in 0_u32..100_000 {
-        owe(&store, &key.to_be_bytes(), 1_000);
+    let store = BoundedStore::new(1024, Memory::Forgetful);
+    owe(&store, key(0), 1_000_000);
+    for number in 1..100_000 {
+        owe(&store, key(number), 1_000);
     }
-    assert_eq!(owe(&store, b"abuser", 1_000_001), Some(1_000_000));
+    assert_eq!(owe(&store, key(0), 1_000_001), Some(1_000_000));
+    assert!(store.evictions() > 90_000);
+}
+
+#[test]
+fn a_flood_of_those_who_owe_more_frees_nobody_from_a_strict_memory() {
+    let store = BoundedStore::new(1024, Memory::Strict);
+    owe(&store, key(0), 1_000);
+    for number in 1..100_000 {
+        owe(&store, key(number), 1_000_000);
+    }
+    assert!(owe(&store, key(0), 0).is_some_and(|owed| owed >= 1_000));
+    // Without it, the debt is gone.
+    let store = BoundedStore::new(1024, Memory::Forgetful);
+    owe(&store, key(0), 1_000);
+    for number in 1..100_000 {
+        owe(&store, key(number), 1_000_000);
+    }
+    assert_eq!(owe(&store, key(0), 0), None);
 }
 
 #[test]
 fn a_refusal_writes_nothing() {
-    let store = BoundedStore::with_capacity(1024);
-    owe(&store, b"a", 7);
-    let refused: Result<(), &str> = store.decide(&[store.slot([0, 0], b"a")], |owed| {
-        owed[0] = Some(9);
-        Err("limited")
-    });
-    assert!(refused.is_err());
-    assert_eq!(owe(&store, b"a", 8), Some(7));
+    let store = BoundedStore::new(1024, Memory::Forgetful);
+    owe(&store, key(1), 7);
+    for keys in [&[key(1)][..], &[key(1), key(2)]] {
+        let refused: Result<(), &str> = store.decide(0, keys, |states| {
+            states[0][0] = Some(9);
+            Err("limited")
+        });
+        assert!(refused.is_err());
+    }
+    assert_eq!(owe(&store, key(1), 8), Some(7));
+    assert_eq!(owe(&store, key(2), 8), None);
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    /// Time passes, in eighths of an interval and some nanoseconds.
+    Pass(u64, u64),
+    Spend(u32),
+    Refund(usize),
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        1 => (0..40_u64, 0..3_u64).prop_map(|(eighths, nanos)| Step::Pass(eighths, nanos)),
+        3 => (1..12_u32).prop_map(Step::Spend),
+        1 => (0..8_usize).prop_map(Step::Refund),
+    ];
+    prop::collection::vec(step, 1..25)
+}
+
+/// The same limit as a bucket of tokens, in the exact unit of one nanosecond of
+/// refill: nothing is rounded.
+struct Bucket {
+    capacity: u128,
+    each: u128,
+    level: u128,
+}
+
+impl Bucket {
+    fn pass(&mut self, nanos: u64) {
+        self.level = (self.level + u128::from(nanos)).min(self.capacity);
+    }
+
+    fn spend(&mut self, cost: u32) -> Ruling {
+        let price = self.each * u128::from(cost);
+        if price > self.capacity {
+            return Ruling::Never;
+        }
+        if price > self.level {
+            let missing = u64::try_from(price - self.level).expect("small");
+            return Ruling::Wait(Duration::from_nanos(missing));
+        }
+        self.level -= price;
+        let left = u32::try_from(self.level / self.each).expect("small");
+        Ruling::Left { left, mark: 0 }
+    }
+}
+
+proptest! {
+    // 100,000 histories.
+    #![proptest_config(ProptestConfig { cases: 100_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_history_goes_as_with_a_bucket_of_tokens(
+        count in 1..50_u32,
+        millis in 1..100_000_u64,
+        steps in steps(),
+    ) {
+        let quota = Quota::per(count, Duration::from_millis(millis)).expect("a quota");
+        let rate = Rate::new(quota, 1);
+        let Rate::Gcra { interval, burst } = rate else {
+            unreachable!("the quota is not strict");
+        };
+        // Rounded up to a nanosecond, and by less than one.
+        let exact = quota.period().as_nanos();
+        let rounded = u128::from(interval) * u128::from(count);
+        prop_assert!(rounded >= exact && rounded < exact + u128::from(count));
+        let capacity = u128::from(interval) * u128::from(burst.get());
+        let mut bucket = Bucket { capacity, each: interval.into(), level: capacity };
+        let (mut now, mut state) = (1_000_u64, State::default());
+        for step in steps {
+            match step {
+                Step::Pass(eighths, nanos) => {
+                    let time = interval / 8 * eighths + nanos;
+                    now += time;
+                    bucket.pass(time);
+                }
+                Step::Spend(cost) => {
+                    let cost = NonZeroU32::new(cost).expect("positive");
+                    let ruled = rate.spend(now, cost, &mut state);
+                    let expected = bucket.spend(cost.get());
+                    match (ruled, expected) {
+                        (Ruling::Left { left, .. }, Ruling::Left { left: expected, .. }) => {
+                            prop_assert_eq!(left, expected);
+                        }
+                        (ruled, expected) => prop_assert_eq!(ruled, expected),
+                    }
+                    prop_assert_eq!(
+                        u128::from(rate.peek(now, &state)),
+                        bucket.level / bucket.each
+                    );
+                }
+                Step::Refund(_) => {}
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 10_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Giving back whatever was counted, whenever, allows no more than if it had
+    /// never been counted, and never more than the burst.
+    #[test]
+    fn a_refund_mints_nothing(steps in steps(), strict in any::<bool>()) {
+        let quota = Quota::per(10, Duration::from_secs(10)).expect("a quota");
+        let quota = if strict { quota.strict().expect("strict") } else { quota };
+        let rate = Rate::new(quota, 1);
+        let one = NonZeroU32::MIN;
+        let (mut now, mut state) = (1_u64 << 40, State::default());
+        // What was counted and not given back, by time.
+        let (mut kept, mut held): (Vec<u64>, Vec<(u64, u64)>) = (Vec::new(), Vec::new());
+        for step in steps {
+            match step {
+                Step::Pass(eighths, nanos) => now += 125_000_000 * eighths + nanos,
+                Step::Spend(times) => for _ in 0..times {
+                    if let Ruling::Left { mark, .. } = rate.spend(now, one, &mut state) {
+                        held.push((now, mark));
+                    }
+                },
+                Step::Refund(which) if which < held.len() => {
+                    let (_, mark) = held.remove(which);
+                    rate.refund(now, one, mark, &mut state);
+                }
+                Step::Refund(_) => {}
+            }
+            prop_assert!(rate.peek(now, &state) <= 10);
+            kept.clear();
+            kept.extend(held.iter().map(|(at, _)| *at));
+            // Of those that stand, a period holds at most twice the count less
+            // one, or of a strict quota the count.
+            let most = if strict { 10 } else { 19 };
+            for start in &kept {
+                let window = kept.iter().filter(|at| **at >= *start && **at < *start + 10_000_000_000);
+                prop_assert!(window.count() <= most);
+            }
+        }
+    }
+
+    /// No window of one period holds more than the count, whatever the times.
+    #[test]
+    fn a_strict_quota_holds_in_every_window(
+        count in 1..8_u32,
+        pauses in prop::collection::vec(0..2_500_u64, 1..60),
+        offset in 0..10_000_u64,
+    ) {
+        let quota = Quota::per(count, Duration::from_secs(5)).expect("a quota");
+        let rate = Rate::new(quota.strict().expect("strict"), 1);
+        let mut state = State::default();
+        let mut now = offset * 1_000_000;
+        let mut admitted: Vec<u64> = Vec::new();
+        for pause in pauses {
+            now += pause * 1_000_000;
+            match rate.spend(now, NonZeroU32::MIN, &mut state) {
+                Ruling::Left { .. } => admitted.push(now),
+                Ruling::Wait(wait) => {
+                    // Waiting is always enough, and never longer than a period
+                    // and the rounding of its end.
+                    prop_assert!(wait <= Duration::from_secs(5) + Duration::from_nanos(1 << 20));
+                    let then = now + u64::try_from(wait.as_nanos()).expect("short");
+                    let mut later = state;
+                    let granted = rate.spend(then, NonZeroU32::MIN, &mut later);
+                    prop_assert!(matches!(granted, Ruling::Left { .. }), "{granted:?}");
+                }
+                Ruling::Never => prop_assert!(false),
+            }
+        }
+        for start in &admitted {
+            let window = admitted.iter().filter(|at| *at >= start && **at < start + 5_000_000_000);
+            prop_assert!(window.count() <= usize::try_from(count).expect("small"));
+        }
+    }
+}
+
+#[test]
+fn a_strict_quota_is_whole_again_a_period_after_it_was_spent() {
+    let quota: Quota = "5/10s,strict".parse().expect("a quota");
+    let rate = Rate::new(quota, 1);
+    let mut state = State::default();
+    for start in [3_000_000_000_u64, 13_100_000_000, 23_200_000_000] {
+        for left in (0..5).rev() {
+            let ruled = rate.spend(start, NonZeroU32::MIN, &mut state);
+            assert!(
+                matches!(ruled, Ruling::Left { left: of, .. } if of == left),
+                "{ruled:?}"
+            );
+        }
+        let ruled = rate.spend(start, NonZeroU32::MIN, &mut state);
+        assert!(matches!(ruled, Ruling::Wait(_)), "{ruled:?}");
+    }
 }

@@ -88,6 +88,13 @@ impl Rejection {
         self
     }
 
+    /// Adds fields to the response.
+    #[must_use]
+    pub fn headers(mut self, headers: HeaderMap) -> Self {
+        self.0.headers.extend(headers);
+        self
+    }
+
     /// Adds a member to the problem document (RFC 9457 §3.2).
     #[must_use]
     pub fn member(mut self, name: &'static str, value: impl Into<serde_json::Value>) -> Self {

@@ -6,7 +6,7 @@
 #[cfg(feature = "jwt")]
 pub(crate) mod authorization;
 pub(crate) mod claim_set;
-#[cfg(feature = "jwt")]
+#[cfg(any(feature = "jwt", feature = "rate-limit"))]
 pub(crate) mod cookie;
 pub(crate) mod forwarded;
 #[cfg(feature = "upload")]

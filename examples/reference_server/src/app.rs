@@ -14,7 +14,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::timeout::TimeoutLayer;
 use tower_rampart::clock::{Clock as _, SystemClock};
 use tower_rampart::password::{LoginHasher, PasswordPolicy};
-use tower_rampart::rate_limit::RateLimiter;
+use tower_rampart::rate_limit::LoginGuard;
 use tower_rampart::session::{SessionCookies, TokenIssuer};
 
 use crate::db::Db;
@@ -35,7 +35,7 @@ pub(crate) struct App {
     pub(crate) cookies: SessionCookies,
     pub(crate) hasher: LoginHasher,
     pub(crate) password_policy: PasswordPolicy,
-    pub(crate) login_account: RateLimiter,
+    pub(crate) login_guard: LoginGuard,
     pub(crate) upload: Arc<UploadLimits>,
 }
 

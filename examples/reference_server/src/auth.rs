@@ -12,7 +12,7 @@ use tower_rampart::session::{EndReason, EndSessions, IssuedTokens, NewSession, R
 
 use crate::app::App;
 use crate::client;
-use crate::credentials::{acceptable, hash_failed, verify};
+use crate::credentials::{Asking, Proven, acceptable, hash_failed, verify};
 use crate::db::User;
 use crate::input::{self, Input, OptionalInput, Typed, UsesBearer};
 use crate::respond::{ApiError, ApiResult};
@@ -65,7 +65,11 @@ pub(crate) async fn login(
     Input(input): Input<Login>,
 ) -> ApiResult<Response> {
     let email = input.email.trim().to_lowercase();
-    let user = verify(&app, &email, input.password)
+    let asking = Asking {
+        address,
+        headers: &headers,
+    };
+    let Proven { user, device } = verify(&app, asking, &email, input.password)
         .await?
         .ok_or_else(ApiError::invalid_credentials)?;
     if let Some(presented) = app.cookies.refresh_token(&headers) {
@@ -87,7 +91,11 @@ pub(crate) async fn login(
             .await?;
         return Err(ApiError::invalid_credentials());
     }
-    Ok(deliver(&app, &tokens, input.delivery, &user))
+    let mut response = deliver(&app, &tokens, input.delivery, &user);
+    if input.delivery == Delivery::Cookie {
+        set_cookies(&mut response, device);
+    }
+    Ok(response)
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -276,6 +284,8 @@ pub(crate) struct Reauth {
 pub(crate) async fn reauth(
     State(app): State<App>,
     principal: Principal,
+    address: ClientAddr,
+    headers: HeaderMap,
     UsesBearer(bearer): UsesBearer,
     Input(input): Input<Reauth>,
 ) -> ApiResult<Response> {
@@ -284,7 +294,11 @@ pub(crate) async fn reauth(
         .user(principal.subject())
         .await?
         .ok_or_else(ApiError::invalid_credentials)?;
-    verify(&app, &user.email, input.password)
+    let asking = Asking {
+        address,
+        headers: &headers,
+    };
+    verify(&app, asking, &user.email, input.password)
         .await?
         .ok_or_else(ApiError::invalid_credentials)?;
     let over = || {

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use serde_json::json;
 
 use crate::config::Config;
 use crate::db::Db;
@@ -147,9 +148,9 @@ fn check(flags: Flags, json: bool) -> ExitCode {
     if json {
         let listed: Vec<_> = problems
             .iter()
-            .map(|problem| serde_json::json!({"name": problem.name, "problem": problem.text}))
+            .map(|problem| json!({"name": problem.name, "problem": problem.text}))
             .collect();
-        say(&serde_json::json!({"ok": problems.is_empty(), "problems": listed}).to_string());
+        say(&json!({"ok": problems.is_empty(), "problems": listed}).to_string());
     } else {
         for problem in &problems {
             complain(&problem.to_string());
@@ -181,8 +182,9 @@ fn explain(config: &Config, json: bool) -> Result<(), Box<dyn std::error::Error>
         ("public API routes", &layers.public),
         ("signed-in API routes", &layers.account),
     ];
+    let limits = limits(config);
     if json {
-        let stacks: serde_json::Map<_, _> = stacks
+        let mut stacks: serde_json::Map<_, _> = stacks
             .iter()
             .map(|(name, rampart)| {
                 (
@@ -191,14 +193,65 @@ fn explain(config: &Config, json: bool) -> Result<(), Box<dyn std::error::Error>
                 )
             })
             .collect();
+        let limits: serde_json::Map<_, _> = limits
+            .into_iter()
+            .map(|(name, quota, who)| (name.to_owned(), json!({"quota": quota, "by": who})))
+            .collect();
+        stacks.insert("limits".to_owned(), limits.into());
+        stacks.insert("limits counted by".to_owned(), counted_by(config).into());
         say(&serde_json::Value::Object(stacks).to_string());
         return Ok(());
     }
     for (name, rampart) in stacks {
         say(&format!("{name}, outermost first:\n{}", rampart.explain()));
     }
-    say("upload routes: the upload layer stands innermost, around the handler");
+    say("upload routes: the upload layer stands innermost, around the handler\n");
+    say(&format!("limits, counted by {}:", counted_by(config)));
+    for (name, quota, who) in limits {
+        say(&format!("    {name:<20}{quota:<10}{who}"));
+    }
     Ok(())
+}
+
+/// Each limit: its name, its quota, and who is limited by it.
+fn limits(config: &Config) -> [(&'static str, String, &'static str); 5] {
+    let by_account = config.limit_login_account.to_string();
+    [
+        (
+            "api-address",
+            config.limit_api.to_string(),
+            "each client address, on every API route",
+        ),
+        (
+            "api-subject",
+            config.limit_api.to_string(),
+            "each account, on routes that need a token",
+        ),
+        (
+            "login-address",
+            config.limit_login_ip.to_string(),
+            "each client address, on routes that take a password",
+        ),
+        (
+            "login-account",
+            by_account.clone(),
+            "each account, failures only, from browsers that never signed in to it",
+        ),
+        (
+            "login-device",
+            by_account,
+            "each browser that has signed in to the account before, failures only",
+        ),
+    ]
+}
+
+fn counted_by(config: &Config) -> &'static str {
+    #[cfg(feature = "redis")]
+    if config.redis.is_some() {
+        return "all processes together, in Redis";
+    }
+    let _ = config;
+    "this process"
 }
 
 fn gen_secret(bytes: u16, format: SecretFormat, name: &str, out: Option<&Path>) -> ExitCode {

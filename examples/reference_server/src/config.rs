@@ -47,6 +47,12 @@ pub(crate) struct Config {
     pub(crate) limit_login_ip: Quota,
     pub(crate) limit_login_account: Quota,
     pub(crate) limit_api: Quota,
+    /// Where several processes count together.
+    #[cfg(feature = "redis")]
+    pub(crate) redis: Option<String>,
+    /// How many processes those are.
+    #[cfg(feature = "redis")]
+    pub(crate) processes: u32,
     /// `None` in development: measured at the first start.
     pub(crate) bcrypt_cost: Option<u8>,
     pub(crate) password_policy: PasswordPolicy,
@@ -95,6 +101,10 @@ impl Config {
             limit_login_ip: reader.quota("LIMIT_LOGIN_IP", "30/15m"),
             limit_login_account: reader.quota("LIMIT_LOGIN_ACCOUNT", "10/15m"),
             limit_api: reader.quota("LIMIT_API", "300/1m"),
+            #[cfg(feature = "redis")]
+            redis: reader.redis(),
+            #[cfg(feature = "redis")]
+            processes: u32::try_from(reader.number("RAMPART_PROCESSES", 3)).unwrap_or(u32::MAX),
             bcrypt_cost: reader.bcrypt_cost(production),
             password_policy: reader.password_policy(),
             upload_max_bytes: reader.bytes("UPLOAD_MAX_BYTES", "5MiB"),

@@ -1,6 +1,7 @@
 //! Passwords: which may be set, and which match.
 
-use http::StatusCode;
+use http::{HeaderMap, HeaderValue, StatusCode};
+use tower_rampart::identity::ClientAddr;
 use tower_rampart::password::{HashError, MismatchReason, Password, Verified};
 
 use crate::app::App;
@@ -45,19 +46,59 @@ pub(crate) fn hash_failed(error: HashError) -> ApiError {
     }
 }
 
+/// Who tries a password, and from where.
+pub(crate) struct Asking<'a> {
+    pub(crate) address: ClientAddr,
+    pub(crate) headers: &'a HeaderMap,
+}
+
+/// A password that was right.
+pub(crate) struct Proven {
+    /// The account, with the hash that the password matches.
+    pub(crate) user: User,
+    /// Makes the browser a known device of the account: the value of a
+    /// `Set-Cookie` field.
+    pub(crate) device: Option<HeaderValue>,
+}
+
 /// Compares a password with an account's, within the account's limit, and
-/// stores a better hash if there is one. The account comes back with the hash
-/// that the password matches.
+/// stores a better hash if there is one.
 ///
 /// # Errors
 ///
 /// 429 over the limit, 503 if the pool is full, 500 if the database fails.
-pub(crate) async fn verify(app: &App, email: &str, typed: Typed) -> ApiResult<Option<User>> {
+pub(crate) async fn verify(
+    app: &App,
+    asking: Asking<'_>,
+    email: &str,
+    typed: Typed,
+) -> ApiResult<Option<Proven>> {
     // Counted before anything is known, and alike for unknown accounts: many
     // attempts at once do not slip through, and nobody learns who exists.
-    app.login_account
-        .check(email.as_bytes())
+    let attempt = app
+        .login_guard
+        .attempt(asking.address, email, asking.headers);
+    let attempt = attempt
+        .await
         .map_err(|limited| ApiError::from(limited.into_rejection()))?;
+    match compare(app, email, typed).await {
+        Ok(Some(user)) => Ok(Some(Proven {
+            user,
+            device: attempt.succeeded().await,
+        })),
+        Ok(None) => {
+            attempt.failed();
+            Ok(None)
+        }
+        // Nobody's password was compared.
+        Err(error) => {
+            attempt.abandoned().await;
+            Err(error)
+        }
+    }
+}
+
+async fn compare(app: &App, email: &str, typed: Typed) -> ApiResult<Option<User>> {
     let user = app.db.user_by_email(email).await?;
     let (password, stored) = match typed.0 {
         Ok(password) => (
@@ -72,7 +113,6 @@ pub(crate) async fn verify(app: &App, email: &str, typed: Typed) -> ApiResult<Op
     };
     match (app.hasher.verify_login(password, stored).await?, user) {
         (Verified::Match { rehash }, Some(mut user)) => {
-            app.login_account.forget(email.as_bytes());
             if let Some(rehash) = rehash {
                 // Only if the old hash is still there; a failure here is no
                 // reason to refuse a good sign-in.

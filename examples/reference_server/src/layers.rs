@@ -10,7 +10,7 @@ use tower_rampart::context::ContextLayer;
 use tower_rampart::cors::CorsLayer;
 use tower_rampart::csrf::{CsrfLayer, OriginPolicy};
 use tower_rampart::jwt::{JwtLayer, RequireLayer, Source};
-use tower_rampart::rate_limit::{Key, Quota, RateLimitLayer};
+use tower_rampart::rate_limit::{Key, LoginGuard, Quota, RateLimitLayer};
 use tower_rampart::secret::Secret;
 use tower_rampart::security_headers::SecurityHeadersLayer;
 use tower_rampart::session::{
@@ -21,6 +21,7 @@ use tower_rampart::stack::Rampart;
 use tower_rampart::upload::{FileRule, TextRule, UploadLayer};
 
 use crate::config::Config;
+use crate::limits::Limits;
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
@@ -42,8 +43,8 @@ pub(crate) struct Layers {
     pub(crate) fresh: RequireLayer,
     /// Limits by address what takes a password.
     pub(crate) login: RateLimitLayer,
-    /// Limits by account what takes a password; asked by handlers.
-    pub(crate) login_account: RateLimitLayer,
+    /// Limits failures by account and known device; asked by handlers.
+    pub(crate) login_guard: LoginGuard,
     /// Guards the form with a picture.
     pub(crate) image_upload: UploadLayer,
     /// Guards the body that is a picture.
@@ -79,8 +80,9 @@ impl Layers {
     ///
     /// If a layer refuses its settings.
     pub(crate) fn without_store(config: &Config) -> Result<Self> {
-        let issuer = issuer_builder(config, MemoryStore::new(), &Secret::random(48)).build()?;
-        Self::new(config, &issuer)
+        let secret = Secret::random(48);
+        let issuer = issuer_builder(config, MemoryStore::new(), &secret).build()?;
+        Self::new(config, &issuer, &Limits::alone(), &secret)
     }
 
     /// Builds the layers.
@@ -88,11 +90,24 @@ impl Layers {
     /// # Errors
     ///
     /// If a layer refuses its settings.
-    pub(crate) fn new(config: &Config, issuer: &TokenIssuer) -> Result<Self> {
+    pub(crate) fn new(
+        config: &Config,
+        issuer: &TokenIssuer,
+        limits: &Limits,
+        secret: &Secret,
+    ) -> Result<Self> {
         let https = config.public_url.starts_with("https://");
         let limit = |name: &str, quota: Quota| {
-            RateLimitLayer::builder(name, quota).client_addr(config.client_addr.clone())
+            limits
+                .limit(name, quota)
+                .client_addr(config.client_addr.clone())
         };
+        let guard = limits
+            .guard("login")
+            .account(config.limit_login_account)
+            .devices(secret);
+        let previous = config.previous_secrets.iter();
+        let guard = previous.fold(guard, |guard, secret| guard.previous_devices(secret));
 
         let mut headers = SecurityHeadersLayer::api();
         if https {
@@ -133,7 +148,7 @@ impl Layers {
             strict: StrictSessionLayer::new(issuer.clone()),
             fresh: RequireLayer::fresh(FRESH).build()?,
             login: limit("login-address", config.limit_login_ip).build()?,
-            login_account: limit("login-account", config.limit_login_account).build()?,
+            login_guard: guard.build()?,
             image_upload: UploadLayer::multipart()
                 .file("file", file.clone().required())
                 .text("title", TextRule::max_bytes(200))

@@ -14,6 +14,7 @@ mod input;
 mod key_commands;
 mod keys;
 mod layers;
+mod limits;
 mod listen;
 mod me;
 mod objects;

@@ -3,15 +3,15 @@
 use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tower_rampart::identity::Principal;
+use tower_rampart::identity::{ClientAddr, Principal};
 use tower_rampart::session::{EndReason, EndSessions};
 
 use crate::app::App;
 use crate::auth::signed_out;
-use crate::credentials::{acceptable, hash_failed, verify};
+use crate::credentials::{Asking, Proven, acceptable, hash_failed, verify};
 use crate::db::User;
 use crate::input::{Input, Typed};
 use crate::respond::{ApiError, ApiResult};
@@ -80,6 +80,8 @@ pub(crate) struct ChangePassword {
 pub(crate) async fn change_password(
     State(app): State<App>,
     principal: Principal,
+    address: ClientAddr,
+    headers: HeaderMap,
     Input(input): Input<ChangePassword>,
 ) -> ApiResult<StatusCode> {
     let user = account(&app, &principal).await?;
@@ -90,7 +92,11 @@ pub(crate) async fn change_password(
             "the current password is not right",
         )
     };
-    let user = verify(&app, &user.email, input.current_password)
+    let asking = Asking {
+        address,
+        headers: &headers,
+    };
+    let Proven { user, .. } = verify(&app, asking, &user.email, input.current_password)
         .await?
         .ok_or_else(wrong)?;
     let password = acceptable(&app, input.new_password, &user.email)?;

@@ -158,19 +158,55 @@ fn postgres(url: &str) -> Result<Location, &'static str> {
     let options = PgConnectOptions::from_str(url)
         .map_err(|_| "cannot be read; write postgres://USER@HOST/DATABASE?sslmode=verify-full")?;
     let host = options.get_host();
-    let local = options.get_socket().is_some()
-        || host == "localhost"
-        || host.starts_with('/')
-        || host
-            .trim_matches(['[', ']'])
-            .parse::<std::net::IpAddr>()
-            .is_ok_and(|address| address.is_loopback());
+    let local = options.get_socket().is_some() || host.starts_with('/') || is_this_machine(host);
     if !local && !matches!(options.get_ssl_mode(), PgSslMode::VerifyFull) {
         return Err(
             "names another machine without sslmode=verify-full; add it, and sslrootcert=FILE for a private authority",
         );
     }
     Ok(Location::Postgres(Box::new(options)))
+}
+
+#[cfg(feature = "redis")]
+impl Reader<'_> {
+    /// Reads the URL of the server that counts. Whoever can read the line to it
+    /// learns its password, so it is encrypted or does not leave this machine.
+    pub(crate) fn redis(&mut self) -> Option<String> {
+        use redis::{ConnectionAddr, IntoConnectionInfo as _};
+        let name = "REDIS_URL";
+        let url = self.settings.get(name)?.to_owned();
+        // The value may hold a password, so it is not repeated.
+        let Ok(info) = url.as_str().into_connection_info() else {
+            self.problem(
+                name,
+                "cannot be read; write rediss://USER:PASSWORD@HOST:6379, or redis:// on this machine",
+            );
+            return None;
+        };
+        let local = match info.addr() {
+            ConnectionAddr::Tcp(host, _) => is_this_machine(host),
+            _ => true,
+        };
+        if !local {
+            self.problem(name, "names another machine without TLS; write rediss://");
+        }
+        if let ConnectionAddr::TcpTls { insecure: true, .. } = info.addr() {
+            self.problem(
+                name,
+                "does not check the server's certificate; drop #insecure",
+            );
+        }
+        Some(url)
+    }
+}
+
+#[cfg(any(feature = "postgres", feature = "redis"))]
+fn is_this_machine(host: &str) -> bool {
+    host == "localhost"
+        || host
+            .trim_matches(['[', ']'])
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|address| address.is_loopback())
 }
 
 fn parse_digits(text: &str) -> Option<u64> {

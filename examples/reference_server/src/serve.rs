@@ -17,6 +17,7 @@ use crate::config::Config;
 use crate::db::{Db, Location, is_open_to_others, private_folder};
 use crate::keys::{self, Configured, Keys};
 use crate::layers::{Layers, issuer_builder};
+use crate::limits::Limits;
 use crate::listen::{self, Stop, stopped};
 use crate::objects::Objects;
 use crate::{health, secrets};
@@ -72,13 +73,14 @@ async fn serve(config: Config) -> Result<()> {
     keys.apply(&issuer)?;
     issuer.sync_revocations().await?;
     let cost = bcrypt_cost(&config)?;
-    let layers = Layers::new(&config, &issuer)?;
+    let limits = Limits::connect(&config, configured.secret()).await?;
+    let layers = Layers::new(&config, &issuer, &limits, configured.secret())?;
     let app = App {
         objects: Objects::open(&config.objects)?,
         hasher: LoginHasher::builder(PasswordHasher::builder().cost(cost).build()?).build()?,
         cookies: SessionCookies::default(),
         password_policy: config.password_policy,
-        login_account: layers.login_account.limiter(),
+        login_guard: layers.login_guard.clone(),
         upload: Arc::new(UploadLimits {
             max_bytes: config.upload_max_bytes,
             max_pixels: config.upload_max_pixels,

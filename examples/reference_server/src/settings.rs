@@ -61,6 +61,12 @@ pub(crate) struct Flags {
     /// API requests by address, and by subject (`LIMIT_API`).
     #[arg(long, global = true)]
     limit_api: Option<String>,
+    /// Redis that keeps limits for several processes (`REDIS_URL`).
+    #[arg(long, global = true)]
+    redis_url: Option<String>,
+    /// How many processes share those limits (`RAMPART_PROCESSES`).
+    #[arg(long, global = true)]
+    processes: Option<String>,
     /// Cost of new password hashes (`BCRYPT_COST`).
     #[arg(long, global = true)]
     bcrypt_cost: Option<String>,
@@ -103,6 +109,8 @@ pub(crate) const NAMES: &[&str] = &[
     "LIMIT_LOGIN_IP",
     "LIMIT_LOGIN_ACCOUNT",
     "LIMIT_API",
+    "REDIS_URL",
+    "RAMPART_PROCESSES",
     "BCRYPT_COST",
     "PASSWORD_MIN_CHARS",
     "UPLOAD_MAX_BYTES",
@@ -111,9 +119,10 @@ pub(crate) const NAMES: &[&str] = &[
 
 /// Settings of services that this build does not have.
 const UNAVAILABLE: &[(&str, &str)] = &[
+    #[cfg(not(feature = "redis"))]
     (
         "REDIS_URL",
-        "this build keeps limits in its own process; unset it",
+        "this build keeps limits in its own process; build it with --features redis, or unset it",
     ),
     ("SMTP_URL", "this build sends no mail; unset it"),
     ("MAIL_FROM", "this build sends no mail; unset it"),
@@ -169,6 +178,8 @@ impl Settings {
             ("LIMIT_LOGIN_IP", flags.limit_login_ip),
             ("LIMIT_LOGIN_ACCOUNT", flags.limit_login_account),
             ("LIMIT_API", flags.limit_api),
+            ("REDIS_URL", flags.redis_url),
+            ("RAMPART_PROCESSES", flags.processes),
             ("BCRYPT_COST", flags.bcrypt_cost),
             ("PASSWORD_MIN_CHARS", flags.password_min_chars),
             ("UPLOAD_MAX_BYTES", flags.upload_max_bytes),

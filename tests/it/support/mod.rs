@@ -123,3 +123,12 @@ where
         .to_bytes();
     Answer { head, body }
 }
+
+/// Runs what never waits.
+pub(crate) fn now<T>(future: impl Future<Output = T>) -> T {
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    match std::pin::pin!(future).poll(&mut context) {
+        std::task::Poll::Ready(value) => value,
+        std::task::Poll::Pending => panic!("it waits for something"),
+    }
+}

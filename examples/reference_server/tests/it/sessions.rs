@@ -21,10 +21,16 @@ async fn cookies_carry_a_browser_and_are_renewed_on_the_way() {
         .map(|value| value.to_str().expect("ASCII").to_owned())
         .collect();
     assert!(
-        cookies.len() == 2
+        cookies.len() == 3
             && cookies
                 .iter()
-                .all(|cookie| cookie.ends_with("; Path=/; Secure; HttpOnly; SameSite=Lax"))
+                .all(|cookie| cookie.contains("; Path=/; Secure; HttpOnly; SameSite=Lax"))
+    );
+    // The browser is known to the account for half a year.
+    assert!(
+        cookies[2].starts_with("__Host-device=") && cookies[2].ends_with("; Max-Age=15552000"),
+        "{}",
+        cookies[2]
     );
     let login: Value = login.json().await.expect("JSON");
     assert!(

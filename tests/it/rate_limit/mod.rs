@@ -1,14 +1,19 @@
 //! Limits: exact, bounded, and not to be talked out of by headers.
 
+mod decisions;
+mod guard;
+
 use std::time::Duration;
 
 use http::StatusCode;
 use tower::Layer;
 use tower_rampart::clock::{ManualClock, UnixSeconds};
 use tower_rampart::identity::{ClientAddrResolver, ForwardingHeader, PeerAddr, Principal};
-use tower_rampart::rate_limit::{Key, Problem, Quota, RateLimitLayer, RateLimiter};
+use tower_rampart::rate_limit::{
+    Allowed, Key, Limited, Problem, Quota, RateLimitLayer, RateLimiter,
+};
 
-use crate::support::{Answer, Body, Hello, call, request};
+use crate::support::{Answer, Body, Hello, call, now, request};
 
 fn clock() -> ManualClock {
     ManualClock::at(UnixSeconds::new(1_800_000_000))
@@ -22,6 +27,11 @@ fn limiter(quota: &str, clock: &ManualClock) -> RateLimiter {
         .build()
         .expect("valid")
         .limiter()
+}
+
+/// Counts a request in memory: nothing has to be waited for.
+fn check(limiter: &RateLimiter) -> Result<Allowed, Limited> {
+    now(limiter.check(b"a"))
 }
 
 async fn from(layer: &RateLimitLayer, peer: &str, headers: &[(&str, &str)]) -> Answer {
@@ -73,19 +83,19 @@ fn the_wait_is_exact_to_the_nanosecond() {
     // A burst of one, one every ten seconds: half an interval is not enough.
     let clock = clock();
     let limiter = limiter("1/10s", &clock);
-    limiter.check(b"a").expect("the first");
+    check(&limiter).expect("the first");
     clock.advance(Duration::from_secs(5));
     assert_eq!(
-        limiter.check(b"a").expect_err("too early").wait(),
+        check(&limiter).expect_err("too early").wait(),
         Duration::from_secs(5)
     );
     clock.advance(Duration::from_nanos(4_999_999_999));
     assert_eq!(
-        limiter.check(b"a").expect_err("too early").wait(),
+        check(&limiter).expect_err("too early").wait(),
         Duration::from_nanos(1)
     );
     clock.advance(Duration::from_nanos(1));
-    limiter.check(b"a").expect("on time");
+    check(&limiter).expect("on time");
 }
 
 #[test]
@@ -96,7 +106,7 @@ fn never_more_than_the_rate_over_any_time() {
         let burst = limiter.quota().count().get();
         let mut admitted = 0;
         for _ in 0..60_000 {
-            while limiter.check(b"a").is_ok() {
+            while check(&limiter).is_ok() {
                 admitted += 1;
             }
             clock.advance(Duration::from_millis(1));
@@ -114,7 +124,7 @@ fn many_threads_share_one_quota() {
     let limiter = limiter("100/1h", &clock);
     let admitted: usize = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..8)
-            .map(|_| scope.spawn(|| (0..200).filter(|_| limiter.check(b"a").is_ok()).count()))
+            .map(|_| scope.spawn(|| (0..200).filter(|_| check(&limiter).is_ok()).count()))
             .collect();
         threads
             .into_iter()
@@ -409,7 +419,7 @@ fn threads_that_race_for_two_windows_lose_no_request() {
     let race = || {
         std::thread::scope(|scope| {
             let threads: Vec<_> = (0..64)
-                .map(|_| scope.spawn(|| (0..20).filter(|_| limiter.check(b"a").is_ok()).count()))
+                .map(|_| scope.spawn(|| (0..20).filter(|_| check(&limiter).is_ok()).count()))
                 .collect();
             let each = threads
                 .into_iter()
