@@ -2,6 +2,7 @@
 
 mod decisions;
 mod guard;
+mod operations;
 
 use std::time::Duration;
 
