@@ -66,9 +66,12 @@ pub(crate) fn bench(criterion: &mut Criterion) {
         .build()
         .expect("valid");
     let headers = SecurityHeadersLayer::api().build().expect("valid");
-    let limit = RateLimitLayer::builder("api", "1000000/1s".parse().expect("a quota"))
-        .build()
-        .expect("valid");
+    let limit = RateLimitLayer::builder(
+        "api",
+        "1000000/1s,burst=4000000000".parse().expect("a quota"),
+    )
+    .build()
+    .expect("valid");
     let rampart = Rampart::builder()
         .context(ContextLayer::new())
         .security_headers(headers.clone())

@@ -1,11 +1,12 @@
 //! Stands in for the counters of several processes where there are none: no
 //! value of it exists.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use siphasher::sip128::SipHasher13;
 
-use super::counters::{Answer, Ask, Charge, Receipt, Soon};
+use super::ask::{Answer, Ask, Charge, Receipt, Soon};
 
 #[derive(Clone, Debug)]
 pub(super) enum Shared {}
@@ -14,9 +15,10 @@ pub(super) enum Shared {}
 #[derive(Clone, Copy, Debug)]
 #[allow(dead_code)]
 pub(super) enum Refused {
-    Banned { left: Duration, recheck: Duration },
+    Banned { left: Duration },
     Down,
     Unchecked,
+    Local { processes: NonZeroU32 },
 }
 
 impl Shared {
@@ -32,15 +34,15 @@ impl Shared {
         match *self {}
     }
 
-    pub(super) fn peek(&self, _caller: u128, _charges: &[Charge]) -> Soon<Option<Vec<u32>>> {
+    pub(super) fn peek(&self, _tag: u128, _charges: &[Charge]) -> Soon<Option<Vec<u32>>> {
         match *self {}
     }
 
-    pub(super) fn forget(&self, _caller: u128, _keys: Vec<u128>) -> Soon<()> {
+    pub(super) fn forget(&self, _tag: u128, _keys: Vec<u128>) -> Soon<()> {
         match *self {}
     }
 
-    pub(super) fn ban(&self, _caller: u128, _time: Option<Duration>) -> Soon<()> {
+    pub(super) fn ban(&self, _tag: u128, _caller: u128, _time: Option<Duration>) -> Soon<()> {
         match *self {}
     }
 

@@ -116,7 +116,13 @@ impl RateLimitLayerBuilder {
     }
 
     /// Says how many requests a request counts as; 1 by default. One that counts
-    /// as 0 is not counted.
+    /// as 0 is not counted; one that counts as more than the quota allows at
+    /// once is refused.
+    ///
+    /// # Security
+    ///
+    /// The client writes the request: a cost that it can choose must have a
+    /// floor of 1, and a price in the handler.
     pub fn cost(mut self, cost: impl Fn(&request::Parts) -> u32 + Send + Sync + 'static) -> Self {
         self.cost = Some(Arc::new(cost));
         self
@@ -160,20 +166,29 @@ impl RateLimitLayerBuilder {
 
     /// Counts CORS preflights too. They are not counted by default: the browser
     /// asks them, and cannot wait.
+    ///
+    /// # Security
+    ///
+    /// A preflight is an `OPTIONS` request with `Origin` and
+    /// `Access-Control-Request-Method`, which anybody can send. Count them where
+    /// no [`CorsLayer`](crate::cors::CorsLayer) answers them and handlers take
+    /// any method.
     pub fn count_preflights(mut self) -> Self {
         self.counts_preflights = true;
         self
     }
 
-    /// Bans a caller after so many refused requests within a time, for a time.
-    /// Of an IPv6 address that is the /64.
+    /// Bans a caller after so many refused requests within a time, for a time, in
+    /// this limit. Of an IPv6 address that is the /64. Each process counts
+    /// refusals for itself; a shared ban holds in all.
     pub fn ban(mut self, refusals: Quota, time: Duration) -> Self {
         self.ban = Some((refusals, time));
         self
     }
 
-    /// Refuses nothing: counts, and tells what would have been refused by
-    /// [`RateLimitHandle::stats`].
+    /// Lets the layer refuse and ban nobody: it counts, and tells what would have
+    /// been refused by [`RateLimitHandle::stats`]. A handler that asks the
+    /// [limiter](RateLimitLayer::limiter) is still told.
     pub fn dangerous_only_watch(mut self) -> Self {
         self.only_watches = true;
         self
@@ -222,7 +237,7 @@ impl RateLimitLayerBuilder {
     ///
     /// Every [`Problem`] found.
     pub fn build(self) -> Result<RateLimitLayer, ConfigError> {
-        let mut problems = Windows::problems(&self.windows);
+        let mut problems = Windows::problems(&self.windows, self.counting.memory);
         problems.extend(self.counting.problems());
         let longest = Duration::from_secs(31 * 24 * 60 * 60);
         if self
@@ -235,7 +250,10 @@ impl RateLimitLayerBuilder {
         let exempt = exempt(self.exempt, &mut problems);
         Problems::check(problems, || {
             let counters = Arc::new(self.counting.counters());
-            let ban = self.ban.map(|(refusals, time)| Strikes {
+            // One that only watches changes nothing for others.
+            let ban = self.ban.filter(|_| !self.only_watches);
+            let ban_id = counters.id(&format!("ban by {}", self.windows[0].0));
+            let ban = ban.map(|(refusals, time)| Strikes {
                 rate: Rate::new(refusals, 1),
                 id: counters.id("refusals, before a ban"),
                 time,
@@ -245,6 +263,7 @@ impl RateLimitLayerBuilder {
                 counters,
                 tally: Tally::default(),
                 ban,
+                ban_id,
                 fields: self.fields,
             };
             RateLimitLayer(Arc::new(Rules {
@@ -273,6 +292,10 @@ fn exempt(entries: Vec<String>, problems: &mut Vec<Problem>) -> Vec<IpNet> {
         match network {
             Ok(network) if network.prefix_len() == 0 => {
                 problems.push(Problem::ExemptsEverybody { entry });
+            }
+            // Addresses are unwrapped before they are compared.
+            Ok(IpNet::V6(network)) if network.addr().to_ipv4_mapped().is_some() => {
+                problems.push(Problem::Exempt { entry });
             }
             Ok(network) => networks.push(network),
             Err(_) => problems.push(Problem::Exempt { entry }),

@@ -9,7 +9,7 @@ use http::header::{ACCESS_CONTROL_REQUEST_METHOD, ORIGIN};
 use http::{Method, StatusCode, request, response};
 use ipnet::IpNet;
 
-use super::counters::Soon;
+use super::ask::Soon;
 use super::error::Limited;
 use super::fields::{self, Say};
 use super::key::{self, Key};
@@ -54,7 +54,7 @@ pub struct Counted {
 
 #[derive(Debug)]
 enum Granted {
-    Kept(Permit),
+    Kept(Box<Permit>),
     Spent(Allowed),
 }
 
@@ -69,7 +69,8 @@ impl Granted {
 
 impl Rules {
     pub(super) fn check(self: &Arc<Self>, head: &request::Parts) -> Soon<Result<Counted, Reply>> {
-        let address = key::address(&self.key, &self.resolver, head);
+        let needed = self.key.needs_address() || !self.exempt.is_empty();
+        let address = needed.then(|| self.resolver.resolve(head)).flatten();
         let uncounted = Soon::Now(Ok(Counted {
             address,
             grant: None,
@@ -126,7 +127,7 @@ impl Rules {
         let limit = &self.limiter.0;
         let grant = match outcome {
             Ok(grant) if self.refund_when.is_some() => {
-                Some(Granted::Kept(grant.into_permit(limit)))
+                Some(Granted::Kept(Box::new(grant.into_permit(limit))))
             }
             Ok(grant) => Some(Granted::Spent(grant.allowed)),
             Err(limited) => {

@@ -1,9 +1,8 @@
 //! Counts what is asked, here or where several processes count together.
 
+use std::convert::Infallible;
 use std::fmt;
-use std::future::Future;
 use std::num::NonZeroU32;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -12,128 +11,12 @@ use siphasher::sip128::{Hasher128 as _, SipHasher13};
 
 #[cfg(not(feature = "redis"))]
 use super::alone::{Refused, Shared};
-use super::rate::{Rate, Ruling, State};
+use super::ask::{Answer, Ask, By, Charge, Met, Receipt, Soon};
+use super::rate::{Ruling, State};
 #[cfg(feature = "redis")]
 use super::redis::{Refused, Shared};
-use super::store::{BoundedStore, MOST, Memory};
-use crate::clock::Clock;
-
-/// One counter on which a request is counted.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Charge {
-    pub(super) key: u128,
-    pub(super) rate: Rate,
-}
-
-impl Charge {
-    /// Fills places that are not used.
-    pub(super) const NONE: Self = Self {
-        key: 0,
-        rate: Rate::Strict { period: 1, most: 0 },
-    };
-}
-
-/// A request, as counters see it.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Ask<'a> {
-    /// At least one, at most [`MOST`].
-    pub(super) charges: &'a [Charge],
-    pub(super) cost: NonZeroU32,
-    /// Who may be banned; counters of one caller lie together.
-    pub(super) caller: u128,
-    /// Whether the request may be given back: then it is counted by itself.
-    pub(super) kept: bool,
-}
-
-/// What the counters say: one ruling a charge.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Answer {
-    rulings: [Ruling; MOST],
-    charges: usize,
-    pub(super) by: By,
-}
-
-/// Who counted.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum By {
-    Memory,
-    Shared,
-    /// The memory of this process, by its part of the quota, since the others
-    /// cannot be asked.
-    Degraded {
-        processes: NonZeroU32,
-    },
-}
-
-impl By {
-    /// Tells whether the others could not be asked.
-    pub(super) fn is_degraded(self) -> bool {
-        matches!(self, Self::Degraded { .. })
-    }
-
-    /// The rate by which was counted.
-    fn rate(self, rate: Rate) -> Rate {
-        match self {
-            Self::Degraded { processes } => rate.share(processes),
-            Self::Memory | Self::Shared => rate,
-        }
-    }
-}
-
-impl Answer {
-    pub(super) fn new(by: By, rulings: impl IntoIterator<Item = Ruling>) -> Self {
-        let mut answer = Self {
-            rulings: [Ruling::Never; MOST],
-            charges: 0,
-            by,
-        };
-        for (place, ruling) in answer.rulings.iter_mut().zip(rulings) {
-            *place = ruling;
-            answer.charges += 1;
-        }
-        answer
-    }
-
-    pub(super) fn rulings(&self) -> &[Ruling] {
-        &self.rulings[..self.charges]
-    }
-
-    pub(super) fn admits(&self) -> bool {
-        let mut rulings = self.rulings().iter();
-        rulings.all(|ruling| matches!(ruling, Ruling::Left { .. }))
-    }
-}
-
-/// How a request was met.
-#[derive(Clone, Copy, Debug)]
-#[allow(clippy::large_enum_variant)] // Moved once or twice, kept nowhere.
-pub(super) enum Met {
-    /// The counters were asked.
-    Counted(Answer),
-    /// The caller is banned for so long.
-    Banned(Duration),
-    /// The others cannot be asked, and the setting says to refuse.
-    Down,
-    /// The others cannot be asked, and the setting says to let pass.
-    Unchecked,
-}
-
-/// An answer, now or later.
-pub(super) enum Soon<T> {
-    Now(T),
-    Later(Later<T>),
-}
-
-pub(super) type Later<T> = Pin<Box<dyn Future<Output = T> + Send>>;
-
-impl<T> Soon<T> {
-    pub(super) async fn wait(self) -> T {
-        match self {
-            Self::Now(value) => value,
-            Self::Later(later) => later.await,
-        }
-    }
-}
+use super::store::{BoundedStore, MOST, Memory, Slot};
+use crate::clock::{Clock, UnixSeconds};
 
 /// Everything that is counted by one limit.
 pub(super) struct Counters {
@@ -145,8 +28,22 @@ pub(super) struct Counters {
     shared: Option<Shared>,
 }
 
-/// How many bans are kept here.
+/// The table of bans: room for about 7,000.
 const BANS: usize = 1 << 14;
+
+/// How long what other processes may change is believed without asking again.
+pub(super) const BELIEVED: Duration = Duration::from_secs(1);
+
+/// The nanoseconds of a duration, up to 584 years.
+fn nanos(time: Duration) -> u64 {
+    let seconds = time.as_secs().saturating_mul(1_000_000_000);
+    seconds.saturating_add(time.subsec_nanos().into())
+}
+
+/// Where a ban is: until when, and until when that is believed.
+fn ban(key: u128) -> Slot {
+    Slot { key, halves: true }
+}
 
 impl Counters {
     pub(super) fn new(
@@ -175,7 +72,35 @@ impl Counters {
     }
 
     pub(super) fn now(&self) -> u64 {
-        u64::try_from(self.clock.monotonic().as_nanos()).unwrap_or(u64::MAX)
+        nanos(self.clock.monotonic())
+    }
+
+    pub(super) fn unix_now(&self) -> UnixSeconds {
+        self.clock.unix_now()
+    }
+
+    /// Counts a request on its only counter; `None` if it is not as simple as
+    /// that.
+    pub(super) fn spend_one(
+        &self,
+        charge: Charge,
+        cost: NonZeroU32,
+        caller: u128,
+    ) -> Option<Ruling> {
+        if self.shared.is_some() {
+            return None;
+        }
+        let now = self.now();
+        if self.banned(now, caller).is_some() {
+            return None;
+        }
+        let mut ruling = Ruling::Never;
+        self.change(now, charge.slot(), |state| {
+            let mut next = charge.rate.clamp(now, *state);
+            ruling = charge.rate.spend(now, cost, &mut next);
+            *state = next;
+        });
+        Some(ruling)
     }
 
     /// Counts a request on all its counters, or on none.
@@ -209,13 +134,12 @@ impl Counters {
 
     fn without_others(&self, now: u64, ask: Ask<'_>, refused: Refused) -> Met {
         match refused {
-            Refused::Banned { left, recheck } => {
-                self.keep_ban(now, ask.caller, left, recheck.min(left));
+            Refused::Banned { left } => {
+                self.keep_ban(now, ask.caller, left);
                 Met::Banned(left)
             }
             Refused::Down => Met::Down,
             Refused::Unchecked => Met::Unchecked,
-            #[cfg(feature = "redis")]
             Refused::Local { processes } => {
                 let by = By::Degraded { processes };
                 Met::Counted(self.spend_here(now, ask, by))
@@ -224,24 +148,27 @@ impl Counters {
     }
 
     fn spend_here(&self, now: u64, ask: Ask<'_>, by: By) -> Answer {
-        let mut answer = Answer::new(by, []);
-        answer.charges = ask.charges.len();
-        let mut keys = [0; MOST];
-        for (key, charge) in keys.iter_mut().zip(ask.charges) {
-            *key = charge.key;
+        let mut rulings = [Ruling::Never; MOST];
+        let mut slots = [Charge::NONE.slot(); MOST];
+        for (slot, charge) in slots.iter_mut().zip(ask.charges) {
+            *slot = charge.slot();
         }
-        let rulings = &mut answer.rulings[..ask.charges.len()];
-        let keys = &keys[..ask.charges.len()];
-        // An error writes nothing, and the rulings tell why.
-        let _: Result<(), ()> = self.store.decide(now, keys, |states| {
+        let slots = &slots[..ask.charges.len()];
+        self.change_all(now, slots, |states| {
+            let mut owed = [State::default(); MOST];
+            for ((owed, charge), state) in owed.iter_mut().zip(ask.charges).zip(&*states) {
+                *owed = by.rate(charge.rate).clamp(now, *state);
+            }
+            let mut next = owed;
             let mut admitted = true;
-            for ((ruling, charge), state) in rulings.iter_mut().zip(ask.charges).zip(states) {
-                *ruling = by.rate(charge.rate).spend(now, ask.cost, state);
+            for ((ruling, charge), next) in rulings.iter_mut().zip(ask.charges).zip(&mut next) {
+                *ruling = by.rate(charge.rate).spend(now, ask.cost, next);
                 admitted &= matches!(ruling, Ruling::Left { .. });
             }
-            if admitted { Ok(()) } else { Err(()) }
+            let written = if admitted { next } else { owed };
+            states.copy_from_slice(&written[..states.len()]);
         });
-        answer
+        Answer::new(by, rulings.into_iter().take(ask.charges.len()))
     }
 
     /// Gives a request back, where and as far as it was counted.
@@ -251,7 +178,7 @@ impl Counters {
             _ => {
                 let now = self.now();
                 for (charge, mark) in &receipt.charges {
-                    self.change(now, charge.key, |state| {
+                    self.change(now, charge.slot(), |state| {
                         charge.rate.refund(now, receipt.cost, *mark, state);
                     });
                 }
@@ -261,25 +188,26 @@ impl Counters {
     }
 
     /// Reads how much each charge would have left.
-    pub(super) fn peek(&self, caller: u128, charges: &[Charge]) -> Soon<Option<Vec<u32>>> {
+    pub(super) fn peek(&self, tag: u128, charges: &[Charge]) -> Soon<Option<Vec<u32>>> {
         if let Some(shared) = &self.shared {
-            return shared.peek(caller, charges);
+            return shared.peek(tag, charges);
         }
         let now = self.now();
-        let each = charges
-            .iter()
-            .map(|charge| charge.rate.peek(now, &self.store.read(charge.key)));
+        let each = charges.iter().map(|charge| {
+            let state = self.store.read(charge.slot());
+            charge.rate.peek(now, &charge.rate.clamp(now, state))
+        });
         Soon::Now(Some(each.collect()))
     }
 
     /// Gives counters their whole quota back.
-    pub(super) fn forget(&self, caller: u128, keys: &[u128]) -> Soon<()> {
+    pub(super) fn forget(&self, tag: u128, charges: &[Charge]) -> Soon<()> {
         let now = self.now();
-        for key in keys {
-            self.store.write(now, *key, State::default());
+        for charge in charges {
+            self.store.forget(now, charge.slot());
         }
         match &self.shared {
-            Some(shared) => shared.forget(caller, keys.to_vec()),
+            Some(shared) => shared.forget(tag, charges.iter().map(|charge| charge.key).collect()),
             None => Soon::Now(()),
         }
     }
@@ -287,20 +215,28 @@ impl Counters {
     /// Counts a strike, in this process; tells whether it was the last one
     /// allowed.
     pub(super) fn strike(&self, strikes: Charge) -> bool {
+        let now = self.now();
         let mut last = false;
-        self.change(self.now(), strikes.key, |state| {
-            let ruling = strikes.rate.spend(self.now(), NonZeroU32::MIN, state);
+        self.change(now, strikes.slot(), |state| {
+            let ruling = strikes.rate.spend(now, NonZeroU32::MIN, state);
             last = !matches!(ruling, Ruling::Left { left: 1.., .. });
         });
         last
     }
 
-    fn change(&self, now: u64, key: u128, change: impl FnOnce(&mut State)) {
-        let changed: Result<(), std::convert::Infallible> =
-            self.store.decide(now, &[key], |states| {
-                change(&mut states[0]);
-                Ok(())
-            });
+    fn change(&self, now: u64, slot: Slot, change: impl FnOnce(&mut State)) {
+        let changed: Result<(), Infallible> = self.store.decide_one(now, slot, |state| {
+            change(state);
+            Ok(())
+        });
+        let Ok(()) = changed;
+    }
+
+    fn change_all(&self, now: u64, slots: &[Slot], change: impl FnOnce(&mut [State])) {
+        let changed: Result<(), Infallible> = self.store.decide(now, slots, |states| {
+            change(states);
+            Ok(())
+        });
         let Ok(()) = changed;
     }
 
@@ -308,35 +244,46 @@ impl Counters {
         if !self.banning.load(Ordering::Relaxed) {
             return None;
         }
-        let [until, believed_until] = self.bans.read(caller);
+        let [until, believed_until] = self.bans.read(ban(caller));
         let left = until?.checked_sub(now).filter(|left| *left > 0)?;
-        (believed_until? > now).then(|| Duration::from_nanos(left))
+        // Another process may have ended it, if it can be asked.
+        let believed = believed_until? > now || self.connected() == Some(false);
+        believed.then(|| Duration::from_nanos(left))
     }
 
-    fn keep_ban(&self, now: u64, caller: u128, left: Duration, believed: Duration) {
+    fn keep_ban(&self, now: u64, caller: u128, left: Duration) {
         let after =
             |time: Duration| now.saturating_add(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
-        let ban = [Some(after(left)), Some(after(believed))];
-        self.bans.write(now, caller, ban);
+        let believed = if self.shared.is_some() {
+            BELIEVED.min(left)
+        } else {
+            left
+        };
+        let state = [Some(after(left)), Some(after(believed))];
+        self.bans.write(now, ban(caller), state);
         self.banning.store(true, Ordering::Relaxed);
     }
 
     /// Refuses a caller for a while.
-    pub(super) fn ban(&self, caller: u128, time: Duration) -> Soon<()> {
-        self.keep_ban(self.now(), caller, time, time);
+    pub(super) fn ban(&self, tag: u128, caller: u128, time: Duration) -> Soon<()> {
+        self.keep_ban(self.now(), caller, time);
         match &self.shared {
-            Some(shared) => shared.ban(caller, Some(time)),
+            Some(shared) => shared.ban(tag, caller, Some(time)),
             None => Soon::Now(()),
         }
     }
 
     /// Lets a caller in again.
-    pub(super) fn unban(&self, caller: u128) -> Soon<()> {
-        self.bans.write(self.now(), caller, State::default());
+    pub(super) fn unban(&self, tag: u128, caller: u128) -> Soon<()> {
+        self.bans.write(self.now(), ban(caller), State::default());
         match &self.shared {
-            Some(shared) => shared.ban(caller, None),
+            Some(shared) => shared.ban(tag, caller, None),
             None => Soon::Now(()),
         }
+    }
+
+    pub(super) fn memory(&self) -> Memory {
+        self.store.memory()
     }
 
     pub(super) fn store(&self) -> &BoundedStore {
@@ -346,36 +293,6 @@ impl Counters {
     /// Tells whether the others can be asked; `None` if there are none.
     pub(super) fn connected(&self) -> Option<bool> {
         self.shared.as_ref().map(Shared::is_connected)
-    }
-}
-
-/// What it takes to give a request back.
-#[derive(Clone, Debug)]
-pub(super) struct Receipt {
-    pub(super) charges: Vec<(Charge, u64)>,
-    pub(super) caller: u128,
-    pub(super) cost: NonZeroU32,
-    pub(super) by: By,
-}
-
-impl Receipt {
-    /// Keeps what an answer says; `None` if it refuses.
-    pub(super) fn new(ask: &Ask<'_>, answer: &Answer) -> Option<Self> {
-        let marks = answer.rulings().iter().map(|ruling| match ruling {
-            Ruling::Left { mark, .. } => Some(*mark),
-            _ => None,
-        });
-        let charges = ask.charges.iter().copied().zip(marks);
-        let charges = charges.map(|(charge, mark)| {
-            let rate = answer.by.rate(charge.rate);
-            Some((Charge { rate, ..charge }, mark?))
-        });
-        Some(Self {
-            charges: charges.collect::<Option<_>>()?,
-            caller: ask.caller,
-            cost: ask.cost,
-            by: answer.by,
-        })
     }
 }
 

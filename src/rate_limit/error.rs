@@ -42,7 +42,7 @@ pub struct Limited {
     kind: LimitedKind,
     /// How long to wait; `None` if waiting does not help.
     wait: Option<Duration>,
-    told: Told,
+    told: Box<Told>,
 }
 
 /// Which windows there are, and which of them refuse for how long.
@@ -80,11 +80,11 @@ impl Limited {
         Self {
             kind: LimitedKind::QuotaExceeded,
             wait: waits.iter().copied().max().flatten(),
-            told: Told {
+            told: Box::new(Told {
                 windows,
                 waits,
                 fields,
-            },
+            }),
         }
     }
 
@@ -92,11 +92,11 @@ impl Limited {
         Self {
             kind,
             wait: wait.or((kind == LimitedKind::Unavailable).then_some(BACK_SOON)),
-            told: Told {
+            told: Box::new(Told {
                 windows,
                 waits: [None; MAX_WINDOWS],
                 fields: Fields::None,
-            },
+            }),
         }
     }
 
@@ -209,6 +209,17 @@ pub enum Problem {
         /// The name as given.
         name: String,
     },
+    /// A strict quota in a memory that cannot keep it.
+    #[error(
+        "window {name:?} is strict, which Memory::Strict cannot keep; use Memory::Forgetful, or a quota that is not strict"
+    )]
+    StrictQuota {
+        /// The name of the window.
+        name: String,
+    },
+    /// A setting of devices without a secret that signs, or without a lifetime.
+    #[error("device cookies need .devices(&secret) and a lifetime of a second or more")]
+    Devices,
     /// A secret that could be guessed.
     #[error("a secret for device cookies needs 32 random bytes or more")]
     WeakSecret,

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
-use http::{Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use tower_layer::Layer;
 use tower_service::Service;
@@ -51,6 +51,14 @@ impl fmt::Debug for Field {
 /// one is answered 413, one that is not of the form, or names a member twice,
 /// 400: what this layer reads and what the service reads must be the same. How
 /// long a client may take is for the server to say.
+///
+/// `GET` and `HEAD` are answered 400: some frameworks read their fields from
+/// the query.
+///
+/// # Security
+///
+/// A service that also takes the field by another name, or from the query, can
+/// be asked about another value than the one that was counted.
 ///
 /// The value is trimmed and put in lower case, as [`Field`]; a request without
 /// the field, or with another value than a text, has none.
@@ -125,11 +133,6 @@ impl FieldLayer {
 
     /// Finds the field.
     fn find(&self, body: &[u8]) -> Result<Option<Field>, Rejection> {
-        let unreadable = || {
-            Rejection::new(StatusCode::BAD_REQUEST, RejectionCode::InvalidRequest)
-                .kind("unreadable-field")
-                .detail("the body is not of the form that is expected here")
-        };
         let value = match self.form {
             Form::Json => {
                 let text = std::str::from_utf8(body).map_err(|_| unreadable())?;
@@ -157,6 +160,12 @@ impl FieldLayer {
             }
         }))
     }
+}
+
+fn unreadable() -> Rejection {
+    Rejection::new(StatusCode::BAD_REQUEST, RejectionCode::InvalidRequest)
+        .kind("unreadable-field")
+        .detail("the body is not of the form that is expected here")
 }
 
 impl<S> Layer<S> for FieldLayer {
@@ -199,6 +208,11 @@ where
         let layer = self.layer.clone();
         let (mut head, body) = request.into_parts();
         Box::pin(async move {
+            if [Method::GET, Method::HEAD].contains(&head.method) {
+                drop(service);
+                let response = unreadable().respond("field", &head);
+                return Ok(response.map(GateBody::reply));
+            }
             let found = match FieldBody::read(body, layer.most).await {
                 Ok(body) => layer.find(&body.start).map(|field| (field, body)),
                 Err(Unread::TooLong) => Err(Rejection::new(

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::counters::Counters;
 use super::error::ConfigError;
 use super::key::Caller;
-use super::limiter::Limit;
+use super::limiter::{Limit, tag};
 use super::quota::Quota;
 use super::stats::{Denials, Stats};
 use super::windows::Windows;
@@ -40,7 +40,8 @@ pub struct RateLimitHandle(pub(super) Arc<Limit>);
 
 impl RateLimitHandle {
     /// Replaces all windows, from the next request on. A window that keeps its
-    /// name keeps what was counted.
+    /// name keeps what was counted; one that becomes strict, or no longer is, or
+    /// is strict with another period, begins anew.
     ///
     /// # Errors
     ///
@@ -53,9 +54,10 @@ impl RateLimitHandle {
             .into_iter()
             .map(|(name, quota)| (name.into(), quota));
         let windows: Vec<(String, Quota)> = windows.collect();
-        let checked = Problems::check(Windows::problems(&windows), || {
-            Windows::new(windows, &self.0.counters)
-        });
+        let checked = Problems::check(
+            Windows::problems(&windows, self.0.counters.memory()),
+            || Windows::new(windows, &self.0.counters),
+        );
         self.0.windows.store(Arc::new(checked?));
         Ok(())
     }
@@ -66,8 +68,7 @@ impl RateLimitHandle {
         let rungs = caller.rungs(&self.0.counters.hasher);
         let windows = self.0.windows.load_full();
         let charges: Vec<_> = windows.charges(rungs).collect();
-        let caller = rungs[0].unwrap_or_default();
-        let each = self.0.counters.peek(caller, &charges).wait().await?;
+        let each = self.0.counters.peek(tag(rungs), &charges).wait().await?;
         let rungs = each.len() / windows.list().len();
         let left = each.chunks(rungs).map(|rungs| rungs.iter().copied().min());
         let named = windows.list().iter().zip(left);
@@ -86,23 +87,20 @@ impl RateLimitHandle {
     }
 
     /// Refuses a caller for a while, whatever is left; of an IPv6 address, the
-    /// /64.
+    /// /64. About 7,000 callers can be banned at once; of more, the one whose ban
+    /// ends first is let in.
     pub async fn ban(&self, caller: &Caller, time: Duration) {
-        if let Some(caller) = self.banned(caller) {
-            self.0.counters.ban(caller, time).wait().await;
-        }
+        let rungs = caller.rungs(&self.0.counters.hasher);
+        let caller = self.0.banned(rungs);
+        self.0.counters.ban(tag(rungs), caller, time).wait().await;
     }
 
-    /// Ends a ban.
+    /// Ends a ban. Another process that has refused the caller may do so for
+    /// another second.
     pub async fn unban(&self, caller: &Caller) {
-        if let Some(caller) = self.banned(caller) {
-            self.0.counters.unban(caller).wait().await;
-        }
-    }
-
-    fn banned(&self, caller: &Caller) -> Option<u128> {
-        let [caller, ..] = caller.rungs(&self.0.counters.hasher);
-        caller
+        let rungs = caller.rungs(&self.0.counters.hasher);
+        let caller = self.0.banned(rungs);
+        self.0.counters.unban(tag(rungs), caller).wait().await;
     }
 
     /// Bans an address; see [`ban`](Self::ban).

@@ -10,7 +10,7 @@ use siphasher::sip128::{Hasher128 as _, SipHasher13};
 use super::error::Problem;
 use super::field::Field;
 use super::rate::RUNGS;
-use crate::identity::{ClientAddr, ClientAddrResolver, Principal, Route};
+use crate::identity::{ClientAddr, Principal, Route};
 use crate::wire::cookie::{CookieLookup, is_name, lookup};
 
 /// Whose requests share a quota.
@@ -174,6 +174,15 @@ impl fmt::Display for Caller {
     }
 }
 
+/// Hashes what was given to a limiter, as [`Caller::text`] does.
+pub(super) fn text_rungs(hasher: &SipHasher13, text: &[u8]) -> Rungs {
+    rungs(hasher, |sink| {
+        sink.text(Tag::Text, &[text]);
+        Some(())
+    })
+    .unwrap_or_default()
+}
+
 /// Hashes a rung, piece by piece.
 struct Sink {
     hasher: SipHasher13,
@@ -184,8 +193,16 @@ struct Sink {
 impl Sink {
     fn text(&mut self, tag: Tag, pieces: &[&[u8]]) {
         let length: usize = pieces.iter().map(|piece| piece.len()).sum();
-        self.hasher.write_u8(tag as u8);
-        self.hasher.write_u64(length as u64);
+        // Most keys are short, and hashing in one go is much faster.
+        let mut short = [0; 40];
+        short[0] = tag as u8;
+        short[1..9].copy_from_slice(&(length as u64).to_le_bytes());
+        if let ([piece], true) = (pieces, length <= short.len() - 9) {
+            short[9..9 + length].copy_from_slice(piece);
+            self.hasher.write(&short[..9 + length]);
+            return;
+        }
+        self.hasher.write(&short[..9]);
         for piece in pieces {
             self.hasher.write(piece);
         }
@@ -338,7 +355,7 @@ impl Key {
     }
 
     /// Tells whether the address of a request may be needed.
-    fn needs_address(&self) -> bool {
+    pub(super) fn needs_address(&self) -> bool {
         match self {
             Self::Global | Self::Route => false,
             Self::All(keys) => keys.iter().any(Self::needs_address),
@@ -355,15 +372,4 @@ fn route(head: &request::Parts) -> Option<&str> {
         matched.map(::axum::extract::MatchedPath::as_str)
     });
     known
-}
-
-/// Finds the address of a request, if the key may need it.
-pub(super) fn address(
-    key: &Key,
-    resolver: &ClientAddrResolver,
-    head: &request::Parts,
-) -> Option<ClientAddr> {
-    key.needs_address()
-        .then(|| resolver.resolve(head))
-        .flatten()
 }

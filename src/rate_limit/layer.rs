@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use http::{request, response};
 
+use super::ask::{Later, Soon};
 use super::check::{Counted, Rules};
-use super::counters::{Later, Soon};
 use crate::gate::{Policy, Verdict, gate_layer};
 use crate::rejection::Reply;
 

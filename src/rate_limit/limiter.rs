@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
-use super::counters::{Ask, Charge, Counters, Met, Receipt, Soon};
+use super::ask::{Ask, Charge, Met, Receipt, Soon};
+use super::counters::Counters;
 use super::error::{Limited, LimitedKind};
 use super::fields::Fields;
-use super::key::{Caller, Rungs};
+use super::key::{Rungs, text_rungs};
 use super::quota::Quota;
 use super::rate::{Rate, Ruling};
 use super::stats::Tally;
@@ -49,6 +50,8 @@ pub(super) struct Limit {
     pub(super) tally: Tally,
     pub(super) ban: Option<Strikes>,
     pub(super) fields: Fields,
+    /// Keeps the bans of this limit apart from those of others.
+    pub(super) ban_id: u128,
 }
 
 /// After how many refusals a caller is banned, and for how long.
@@ -130,6 +133,17 @@ pub(super) struct Grant {
 }
 
 impl Grant {
+    /// What most requests are: counted once, and not given back.
+    fn of_one(windows: Arc<Windows>, left: u32) -> Self {
+        let mut each = [u32::MAX; MAX_WINDOWS];
+        each[0] = left;
+        let left = Some(each);
+        Self {
+            allowed: Allowed { windows, left },
+            receipt: None,
+        }
+    }
+
     pub(super) fn into_permit(self, limit: &Limit) -> Permit {
         Permit {
             counters: Arc::clone(&limit.counters),
@@ -177,7 +191,7 @@ impl RateLimiter {
     }
 
     fn rungs(&self, key: &[u8]) -> Rungs {
-        Caller::text(key).rungs(&self.0.counters.hasher)
+        text_rungs(&self.0.counters.hasher, key)
     }
 
     /// Returns the name of the limit; of several windows, that of the first.
@@ -200,20 +214,23 @@ impl RateLimiter {
         kept: bool,
     ) -> Soon<Result<Grant, Limited>> {
         let windows = self.0.windows.load_full();
+        if !kept && let Some(left) = self.0.spend_one(&windows, rungs, cost) {
+            return Soon::Now(Ok(Grant::of_one(windows, left)));
+        }
         let mut charges = [Charge::NONE; MOST];
         let mut count = 0;
         for charge in windows.charges(rungs) {
             charges[count] = charge;
             count += 1;
         }
-        let ask = ask(&charges[..count], cost, rungs, kept);
+        let ask = self.0.ask(&charges[..count], cost, rungs, kept);
         match self.0.counters.spend(ask) {
             Soon::Now(met) => Soon::Now(self.0.judge(windows, &ask, met)),
             Soon::Later(later) => {
                 let limit = Arc::clone(&self.0);
                 Soon::Later(Box::pin(async move {
                     let met = later.await;
-                    let ask = self::ask(&charges[..count], cost, rungs, kept);
+                    let ask = limit.ask(&charges[..count], cost, rungs, kept);
                     limit.judge(windows, &ask, met)
                 }))
             }
@@ -221,16 +238,45 @@ impl RateLimiter {
     }
 }
 
-fn ask(charges: &[Charge], cost: NonZeroU32, rungs: Rungs, kept: bool) -> Ask<'_> {
-    Ask {
-        charges,
-        cost,
-        caller: rungs[0].unwrap_or_default(),
-        kept,
-    }
-}
-
 impl Limit {
+    fn ask<'a>(
+        &self,
+        charges: &'a [Charge],
+        cost: NonZeroU32,
+        rungs: Rungs,
+        kept: bool,
+    ) -> Ask<'a> {
+        Ask {
+            charges,
+            cost,
+            caller: self.banned(rungs),
+            tag: tag(rungs),
+            kept,
+        }
+    }
+
+    /// Counts what most requests are, one of a caller with one counter. `None` if
+    /// it is another, or not allowed.
+    fn spend_one(&self, windows: &Windows, rungs: Rungs, cost: NonZeroU32) -> Option<u32> {
+        let ([window], [Some(_), None, None]) = (windows.list(), rungs) else {
+            return None;
+        };
+        let charge = window.charges(rungs).next()?;
+        let caller = self.banned(rungs);
+        match self.counters.spend_one(charge, cost, caller)? {
+            Ruling::Left { left, .. } => {
+                self.tally.allowed(false);
+                Some(left)
+            }
+            _ => None,
+        }
+    }
+
+    /// What a caller is banned by.
+    pub(super) fn banned(&self, rungs: Rungs) -> u128 {
+        rungs[0].unwrap_or_default() ^ self.ban_id
+    }
+
     fn judge(&self, windows: Arc<Windows>, ask: &Ask<'_>, met: Met) -> Result<Grant, Limited> {
         let answer = match met {
             Met::Counted(answer) => answer,
@@ -271,7 +317,7 @@ impl Limit {
         }
         if !answer.admits() {
             self.tally.limited();
-            self.count_strike(ask.caller);
+            self.count_strike(ask);
             return Err(Limited::quota(windows, waits, self.fields));
         }
         self.tally.allowed(answer.by.is_degraded());
@@ -285,22 +331,27 @@ impl Limit {
     }
 
     /// Counts a refusal, and bans a caller who had too many.
-    fn count_strike(&self, caller: u128) {
+    fn count_strike(&self, ask: &Ask<'_>) {
         let Some(strikes) = self.ban else { return };
         let charge = Charge {
-            key: caller ^ strikes.id,
+            key: ask.caller ^ strikes.id,
             rate: strikes.rate,
         };
         if self.counters.strike(charge) {
-            run(self.counters.ban(caller, strikes.time));
+            run(self.counters.ban(ask.tag, ask.caller, strikes.time));
         }
     }
 
     pub(super) fn forget(&self, rungs: Rungs) -> Soon<()> {
         let windows = self.windows.load();
-        let keys: Vec<_> = windows.charges(rungs).map(|charge| charge.key).collect();
-        self.counters.forget(rungs[0].unwrap_or_default(), &keys)
+        let charges: Vec<_> = windows.charges(rungs).collect();
+        self.counters.forget(tag(rungs), &charges)
     }
+}
+
+/// All that is counted of a caller lies with its widest network.
+pub(super) fn tag(rungs: Rungs) -> u128 {
+    rungs.into_iter().flatten().last().unwrap_or_default()
 }
 
 impl fmt::Debug for RateLimiter {

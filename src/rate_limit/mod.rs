@@ -51,9 +51,11 @@
 
 #[cfg(not(feature = "redis"))]
 mod alone;
+// Only shared counters have to be waited for.
+#[cfg_attr(not(feature = "redis"), allow(dead_code))]
+mod ask;
 mod builder;
 mod check;
-// Only shared counters have to be waited for.
 #[cfg_attr(not(feature = "redis"), allow(dead_code))]
 mod counters;
 mod counting;

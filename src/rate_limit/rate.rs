@@ -78,7 +78,7 @@ impl Rate {
     }
 
     /// Decides about a request that costs `cost` at `now`, in nanoseconds; a
-    /// passing one is written into `state`.
+    /// passing one is written into `state`, which is clamped.
     pub(super) fn spend(self, now: u64, cost: NonZeroU32, state: &mut State) -> Ruling {
         match self {
             Self::Gcra { interval, burst } => gcra(interval, burst, now, cost, &mut state[0]),
@@ -86,7 +86,25 @@ impl Rate {
         }
     }
 
-    /// Tells what a request that costs `cost` would be told. Changes nothing.
+    /// What is owed at most: a quota that was made smaller makes nobody wait for
+    /// what the old one allowed.
+    pub(super) fn clamp(self, now: u64, state: State) -> State {
+        match self {
+            Self::Gcra { interval, burst } => {
+                let capacity = interval.saturating_mul(burst.get().into());
+                let most = now.saturating_add(capacity);
+                [state[0].map(|arrival| arrival.min(most)), state[1]]
+            }
+            Self::Strict { .. } => state,
+        }
+    }
+
+    /// Tells whether both halves of a state are used.
+    pub(super) fn halves(self) -> bool {
+        matches!(self, Self::Strict { .. })
+    }
+
+    /// Tells how many requests would be allowed at once. Changes nothing.
     pub(super) fn peek(self, now: u64, state: &State) -> u32 {
         match self {
             Self::Gcra { interval, burst } => {
@@ -156,13 +174,13 @@ fn gcra(
     cost: NonZeroU32,
     arrival: &mut Option<u64>,
 ) -> Ruling {
-    let capacity = interval.saturating_mul(burst.get().into());
+    if cost > burst {
+        return Ruling::Never;
+    }
     let quota = governor::Quota::with_period(Duration::from_nanos(interval))
         .expect("an interval is at least a nanosecond")
         .allow_burst(burst);
-    // A quota that was made smaller makes nobody wait for what the old one allowed.
-    let owed = arrival.map(|arrival| Nanos::new(arrival.min(now.saturating_add(capacity))));
-    let state = Owed(Cell::new(owed));
+    let state = Owed(Cell::new(arrival.map(Nanos::new)));
     let limiter = Governor::new(quota, Pure, At::new(now));
     match limiter.check_key_n(&state, cost) {
         Ok(Ok(())) => {

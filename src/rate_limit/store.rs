@@ -11,14 +11,23 @@ use super::sketch::Sketch;
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Memory {
-    /// Whoever owes least is forgotten. Under a flood of new clients, one that
-    /// asks slowly may be forgotten too.
+    /// Whoever owes least is forgotten; of strict quotas, whoever asked longest
+    /// ago. Under a flood of new clients, one that asks slowly may be forgotten
+    /// too.
     #[default]
     Forgetful,
     /// Debts outlive their places in the table, as an upper bound. Under such a
     /// flood newcomers may get less than their quota, and nobody more.
-    /// Takes 32 bytes more an entry.
+    /// Takes 32 bytes more an entry, and cannot keep [strict
+    /// quotas](super::Quota::strict).
     Strict,
+}
+
+/// A key, and whether both halves of its state are used.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Slot {
+    pub(super) key: u128,
+    pub(super) halves: bool,
 }
 
 /// Where a key's entry is. Keys are hashed with a secret, so that nobody can
@@ -27,6 +36,7 @@ pub enum Memory {
 struct Place {
     bucket: usize,
     fingerprint: u64,
+    halves: bool,
 }
 
 /// Entries that share a bucket: as many as two cache lines hold beside a lock.
@@ -60,13 +70,20 @@ impl Locked<'_> {
     }
 }
 
-/// A bucket in whole cache lines.
+/// A bucket in a pair of cache lines, which are fetched together.
 #[derive(Default)]
-#[repr(align(64))]
+#[repr(align(128))]
 struct Lines(Mutex<Bucket>);
 
 #[derive(Default)]
 struct Bucket([Entry; WAYS]);
+
+/// What a key owes, and in which entries of its bucket.
+#[derive(Default)]
+struct Found {
+    state: State,
+    places: [Option<usize>; 2],
+}
 
 #[derive(Clone, Copy, Default)]
 struct Entry {
@@ -85,13 +102,14 @@ impl BoundedStore {
         }
     }
 
-    fn place(&self, key: u128) -> Place {
+    fn place(&self, Slot { key, halves }: Slot) -> Place {
         let mask = self.buckets.len() as u128 - 1;
         #[allow(clippy::cast_possible_truncation)]
         let fingerprint = (key >> 64) as u64;
         Place {
             bucket: usize::try_from(key & mask).expect("the mask is below a length"),
             fingerprint: fingerprint.max(2),
+            halves,
         }
     }
 
@@ -103,34 +121,50 @@ impl BoundedStore {
     ///
     /// # Panics
     ///
-    /// If there are more than [`MOST`] keys.
+    /// If there are more than [`MOST`] slots.
     pub(super) fn decide<T, E>(
         &self,
         now: u64,
-        keys: &[u128],
+        slots: &[Slot],
         decide: impl FnOnce(&mut [State]) -> Result<T, E>,
     ) -> Result<T, E> {
-        if let [key] = keys {
-            let place = self.place(*key);
-            let bucket = &mut *self.lock(place.bucket);
-            let before = self.find(bucket, place);
-            let mut after = [before];
-            let outcome = decide(&mut after)?;
-            self.put(bucket, place, before, after[0], now);
-            return Ok(outcome);
+        if let [slot] = slots {
+            return self.decide_one(now, *slot, |state| decide(std::slice::from_mut(state)));
         }
         let mut before = [State::default(); MOST];
-        let mut locked = self.lock_all(keys);
-        for (state, key) in before.iter_mut().zip(keys) {
-            let place = self.place(*key);
-            *state = self.find(locked.bucket(place.bucket), place);
+        let mut locked = self.lock_all(slots);
+        for (state, slot) in before.iter_mut().zip(slots) {
+            let place = self.place(*slot);
+            *state = self.find(locked.bucket(place.bucket), place).state;
         }
         let mut after = before;
-        let outcome = decide(&mut after[..keys.len()])?;
-        for ((key, before), after) in keys.iter().zip(before).zip(after) {
-            let place = self.place(*key);
-            self.put(locked.bucket(place.bucket), place, before, after, now);
+        let outcome = decide(&mut after[..slots.len()])?;
+        for ((slot, before), after) in slots.iter().zip(before).zip(after) {
+            let place = self.place(*slot);
+            let bucket = locked.bucket(place.bucket);
+            // Another key of the same bucket may have taken a place since.
+            let found = Found {
+                state: before,
+                ..self.find(bucket, place)
+            };
+            self.put(bucket, place, &found, after, now);
         }
+        Ok(outcome)
+    }
+
+    /// As [`decide`](Self::decide), for one key.
+    pub(super) fn decide_one<T, E>(
+        &self,
+        now: u64,
+        slot: Slot,
+        decide: impl FnOnce(&mut State) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let place = self.place(slot);
+        let bucket = &mut *self.lock(place.bucket);
+        let found = self.find(bucket, place);
+        let mut after = found.state;
+        let outcome = decide(&mut after)?;
+        self.put(bucket, place, &found, after, now);
         Ok(outcome)
     }
 
@@ -144,12 +178,12 @@ impl BoundedStore {
 
     /// Locks the buckets of all keys, lowest first, so that two callers never
     /// wait for each other.
-    fn lock_all(&self, keys: &[u128]) -> Locked<'_> {
+    fn lock_all(&self, slots: &[Slot]) -> Locked<'_> {
         let mut wanted = [usize::MAX; MOST];
-        for (wanted, key) in wanted.iter_mut().zip(keys) {
-            *wanted = self.place(*key).bucket;
+        for (wanted, slot) in wanted.iter_mut().zip(slots) {
+            *wanted = self.place(*slot).bucket;
         }
-        let wanted = &mut wanted[..keys.len()];
+        let wanted = &mut wanted[..slots.len()];
         wanted.sort_unstable();
         let mut locked = Locked::default();
         for (place, index) in wanted.iter().enumerate() {
@@ -160,35 +194,49 @@ impl BoundedStore {
         locked
     }
 
-    fn find(&self, bucket: &Bucket, place: Place) -> State {
-        [place, place.second()].map(|place| {
+    /// Finds what a key owes, and where that is written.
+    fn find(&self, bucket: &Bucket, place: Place) -> Found {
+        let mut found = Found::default();
+        for half in 0..place.count() {
+            let fingerprint = place.half(half).fingerprint;
             let mut entries = bucket.0.iter();
-            let entry = entries.find(|entry| entry.fingerprint == place.fingerprint);
-            match (entry, &self.sketch) {
-                (Some(entry), _) => Some(entry.owed),
-                (None, Some(sketch)) => sketch.at_most(place.hash()),
+            found.places[half] = entries.position(|entry| entry.fingerprint == fingerprint);
+            found.state[half] = match (found.places[half], &self.sketch) {
+                (Some(known), _) => Some(bucket.0[known].owed),
+                (None, Some(sketch)) => sketch.at_most(place.half(half).hash()),
                 (None, None) => None,
-            }
-        })
+            };
+        }
+        found
     }
 
     /// Writes what changed.
-    fn put(&self, bucket: &mut Bucket, place: Place, before: State, after: State, now: u64) {
-        for half in 0..2 {
-            let owed = after[half];
-            if owed == before[half] {
+    fn put(&self, bucket: &mut Bucket, place: Place, found: &Found, after: State, now: u64) {
+        for (half, owed) in after.into_iter().enumerate().take(place.count()) {
+            if owed == found.state[half] {
                 continue;
             }
-            let place = if half == 0 { place } else { place.second() };
-            let mut entries = bucket.0.iter();
-            let known = entries.position(|entry| entry.fingerprint == place.fingerprint);
-            match (known, owed) {
+            match (found.places[half], owed) {
                 (Some(known), Some(owed)) => bucket.0[known].owed = owed,
                 (Some(known), None) => bucket.0[known] = Entry::default(),
-                (None, Some(owed)) => self.insert(bucket, place, owed, now),
+                (None, Some(owed)) => self.insert(bucket, place.half(half), owed, now),
                 (None, None) => {}
             }
         }
+    }
+
+    /// Reads what a key owes.
+    pub(super) fn read(&self, slot: Slot) -> State {
+        let place = self.place(slot);
+        self.find(&self.lock(place.bucket), place).state
+    }
+
+    /// Replaces what a key owes.
+    pub(super) fn write(&self, now: u64, slot: Slot, state: State) {
+        let place = self.place(slot);
+        let bucket = &mut *self.lock(place.bucket);
+        let found = self.find(bucket, place);
+        self.put(bucket, place, &found, state, now);
     }
 
     fn insert(&self, bucket: &mut Bucket, place: Place, owed: u64, now: u64) {
@@ -212,18 +260,11 @@ impl BoundedStore {
         };
     }
 
-    /// Reads what a key owes.
-    pub(super) fn read(&self, key: u128) -> State {
-        let place = self.place(key);
-        self.find(&self.lock(place.bucket), place)
-    }
-
-    /// Replaces what a key owes.
-    pub(super) fn write(&self, now: u64, key: u128, state: State) {
-        let place = self.place(key);
-        let bucket = &mut *self.lock(place.bucket);
-        let before = self.find(bucket, place);
-        self.put(bucket, place, before, state, now);
+    /// Lets a key owe nothing.
+    pub(super) fn forget(&self, now: u64, slot: Slot) {
+        // Without an entry, the sketch would be asked.
+        let nothing = self.sketch.as_ref().map(|_| 0);
+        self.write(now, slot, [nothing, None]);
     }
 
     /// Counts the entries that owe something.
@@ -234,6 +275,13 @@ impl BoundedStore {
             live.count()
         });
         buckets.sum()
+    }
+
+    pub(super) fn memory(&self) -> Memory {
+        match self.sketch {
+            Some(_) => Memory::Strict,
+            None => Memory::Forgetful,
+        }
     }
 
     pub(super) fn capacity(&self) -> usize {
@@ -247,10 +295,14 @@ impl BoundedStore {
 }
 
 impl Place {
-    /// Where the second half of a state is: beside the first.
-    fn second(self) -> Self {
+    fn count(self) -> usize {
+        1 + usize::from(self.halves)
+    }
+
+    /// Where a half of a state is: the second beside the first.
+    fn half(self, half: usize) -> Self {
         Self {
-            fingerprint: self.fingerprint ^ 1,
+            fingerprint: self.fingerprint ^ half as u64,
             ..self
         }
     }

@@ -7,16 +7,16 @@ use proptest::prelude::*;
 
 use super::quota::Quota;
 use super::rate::{Rate, Ruling, State};
-use super::store::{BoundedStore, Memory};
+use super::store::{BoundedStore, Memory, Slot};
 
-fn owe(store: &BoundedStore, key: u128, arrival: u64) -> Option<u64> {
+fn owe(store: &BoundedStore, key: Slot, arrival: u64) -> Option<u64> {
     let outcome: Result<Option<u64>, ()> =
         store.decide(0, &[key], |states| Ok(states[0][0].replace(arrival)));
     outcome.expect("the closure does not fail")
 }
 
 /// Spreads numbers over all bits, as hashing does.
-fn key(number: u64) -> u128 {
+fn key(number: u64) -> Slot {
     let mut state = number.wrapping_add(0x9E37_79B9_7F4A_7C15);
     let mut next = || {
         state = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -24,7 +24,9 @@ fn key(number: u64) -> u128 {
         state ^= state >> 31;
         state
     };
-    u128::from(next()) << 64 | u128::from(next())
+    let key = u128::from(next()) << 64 | u128::from(next());
+    let halves = false;
+    Slot { key, halves }
 }
 
 #[test]

@@ -4,13 +4,14 @@ use std::collections::HashSet;
 
 use http::HeaderValue;
 
-use super::counters::{Charge, Counters};
+use super::ask::Charge;
+use super::counters::Counters;
 use super::error::Problem;
 use super::fields;
 use super::key::Rungs;
 use super::quota::Quota;
 use super::rate::{RUNGS, Rate};
-use super::store::MOST;
+use super::store::{MOST, Memory};
 
 /// How many windows a limit has at most.
 pub(super) const MAX_WINDOWS: usize = MOST / RUNGS.len();
@@ -34,10 +35,13 @@ pub(super) struct Window {
 
 impl Windows {
     /// Finds what is wrong with windows.
-    pub(super) fn problems(windows: &[(String, Quota)]) -> Vec<Problem> {
+    pub(super) fn problems(windows: &[(String, Quota)], memory: Memory) -> Vec<Problem> {
         let mut problems = Vec::new();
         let mut names = HashSet::new();
-        for (name, _) in windows {
+        for (name, quota) in windows {
+            if quota.is_strict() && memory == Memory::Strict {
+                problems.push(Problem::StrictQuota { name: name.clone() });
+            }
             if !is_name(name) {
                 problems.push(Problem::Name { name: name.clone() });
             } else if !names.insert(name) {
@@ -54,7 +58,7 @@ impl Windows {
     /// Makes windows without problems.
     pub(super) fn new(windows: Vec<(String, Quota)>, counters: &Counters) -> Self {
         let windows = windows.into_iter().map(|(name, quota)| Window {
-            id: counters.id(&name),
+            id: counters.id(&kind(&name, quota)),
             rates: RUNGS.map(|times| Rate::new(quota, times)),
             quota,
             name,
@@ -86,6 +90,15 @@ impl Window {
             let key = key? ^ self.id;
             Some(Charge { key, rate })
         })
+    }
+}
+
+/// Names what is counted: a strict window holds other numbers.
+fn kind(name: &str, quota: Quota) -> String {
+    if quota.is_strict() {
+        format!("{name}, strict, {:?}", quota.period())
+    } else {
+        name.to_owned()
     }
 }
 

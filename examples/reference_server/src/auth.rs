@@ -92,9 +92,8 @@ pub(crate) async fn login(
         return Err(ApiError::invalid_credentials());
     }
     let mut response = deliver(&app, &tokens, input.delivery, &user);
-    if input.delivery == Delivery::Cookie {
-        set_cookies(&mut response, device);
-    }
+    // However tokens are delivered: it opens nothing.
+    set_cookies(&mut response, device);
     Ok(response)
 }
 

@@ -26,7 +26,8 @@ impl LoginGuard {
             pair: None,
             account: None,
             device: None,
-            device_keys: Vec::new(),
+            device_key: None,
+            previous_keys: Vec::new(),
             weak_secret: false,
             device_lifetime: Duration::from_secs(180 * 24 * 60 * 60),
             counting: Counting {
@@ -49,7 +50,8 @@ pub struct LoginGuardBuilder {
     pair: Option<Quota>,
     account: Option<Quota>,
     device: Option<Quota>,
-    device_keys: Vec<DeviceKey>,
+    device_key: Option<DeviceKey>,
+    previous_keys: Vec<DeviceKey>,
     weak_secret: bool,
     device_lifetime: Duration,
     counting: Counting,
@@ -79,17 +81,17 @@ impl LoginGuardBuilder {
     }
 
     /// Gives browsers that have signed in to an account a count of their own,
-    /// by a cookie signed with this secret, so that nobody can keep the owner
-    /// out.
+    /// by a cookie signed with this secret, so that failing on purpose does not
+    /// keep the owner out.
     pub fn devices(mut self, secret: &Secret) -> Self {
-        self.device_keys.insert(0, DeviceKey::new(secret));
+        self.device_key = Some(DeviceKey::new(secret));
         self.weak_secret |= secret.len() < MIN_SECRET;
         self
     }
 
     /// Believes device cookies signed with a secret that was replaced.
     pub fn previous_devices(mut self, secret: &Secret) -> Self {
-        self.device_keys.push(DeviceKey::new(secret));
+        self.previous_keys.push(DeviceKey::new(secret));
         self.weak_secret |= secret.len() < MIN_SECRET;
         self
     }
@@ -130,7 +132,7 @@ impl LoginGuardBuilder {
         self
     }
 
-    /// Replaces the clock by which attempts are counted.
+    /// Replaces the clock.
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.counting.clock = Arc::new(clock);
         self
@@ -154,9 +156,13 @@ impl LoginGuardBuilder {
         if self.account.is_none() {
             problems.push(Problem::NoQuota);
         }
-        let has_devices = !self.device_keys.is_empty();
+        let has_devices = self.device_key.is_some();
+        let unsigned = self.device.is_some() || !self.previous_keys.is_empty();
+        if !has_devices && unsigned || self.device_lifetime < Duration::from_secs(1) {
+            problems.push(Problem::Devices);
+        }
         let device = self.device.or(self.account).filter(|_| has_devices);
-        let mut windows = Vec::new();
+        let mut windows: Vec<(String, Quota)> = Vec::new();
         let places = [
             ("address", self.address),
             ("address-account", self.pair),
@@ -167,13 +173,20 @@ impl LoginGuardBuilder {
             windows.push((format!("{name}-{suffix}"), quota?));
             Some(windows.len() - 1)
         });
+        if self.counting.memory == Memory::Strict {
+            let strict = windows.iter().filter(|(_, quota)| quota.is_strict());
+            problems.extend(strict.map(|(name, _)| Problem::StrictQuota { name: name.clone() }));
+        }
         Problems::check(problems, || {
             let counters = Arc::new(self.counting.counters());
             LoginGuard(Arc::new(Inner {
                 windows: Arc::new(Windows::new(windows, &counters)),
                 places,
                 counters,
-                devices: has_devices.then(|| Devices::new(self.device_keys, self.device_lifetime)),
+                devices: self.device_key.map(|key| {
+                    let keys = std::iter::once(key).chain(self.previous_keys);
+                    Devices::new(keys.collect(), self.device_lifetime)
+                }),
                 tally: Tally::default(),
             }))
         })

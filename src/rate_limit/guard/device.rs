@@ -9,7 +9,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use http::{HeaderMap, HeaderValue};
 use sha2::Sha256;
 
-use crate::clock::{Clock as _, SystemClock, UnixSeconds};
+use crate::clock::UnixSeconds;
 use crate::secret::{Secret, random_bytes};
 use crate::wire::cookie::{CookieLookup, lookup};
 
@@ -24,8 +24,10 @@ pub(super) struct Devices {
     lifetime: Duration,
 }
 
-/// Bytes of a device's identifier.
-pub(super) const ID: usize = 16;
+/// What a device is told from others by.
+pub(super) type DeviceId = [u8; ID];
+
+const ID: usize = 16;
 const ISSUED: usize = 8;
 const MAC: usize = 32;
 
@@ -56,7 +58,12 @@ impl Devices {
     }
 
     /// Returns the device that a genuine cookie for this account names.
-    pub(super) fn recognise(&self, headers: &HeaderMap, account: &str) -> Option<[u8; ID]> {
+    pub(super) fn recognise(
+        &self,
+        headers: &HeaderMap,
+        account: &str,
+        now: UnixSeconds,
+    ) -> Option<DeviceId> {
         let CookieLookup::Value(text) = lookup(headers, NAME) else {
             return None;
         };
@@ -72,15 +79,20 @@ impl Devices {
         }
         let issued = signed[ID..].try_into().ok()?;
         let issued = UnixSeconds::new(u64::from_be_bytes(issued));
-        let now = SystemClock.unix_now();
         let age = now.since(issued);
         (age < self.lifetime).then(|| signed[..ID].try_into().ok())?
     }
 
-    /// Makes a new device known to an account: the value of a `Set-Cookie` field.
-    pub(super) fn cookie(&self, account: &str) -> Option<HeaderValue> {
-        let issued = SystemClock.unix_now().as_u64().to_be_bytes();
-        let mut bytes = [&random_bytes::<ID>()[..], &issued].concat();
+    /// Makes a device known to an account, for another while if it was already:
+    /// the value of a `Set-Cookie` field.
+    pub(super) fn cookie(
+        &self,
+        account: &str,
+        known: Option<DeviceId>,
+        now: UnixSeconds,
+    ) -> Option<HeaderValue> {
+        let issued = now.as_u64().to_be_bytes();
+        let mut bytes = [&known.unwrap_or_else(random_bytes::<ID>)[..], &issued].concat();
         let mac = self.keys.first()?.sign(&bytes, account).finalize();
         bytes.extend_from_slice(&mac.into_bytes());
         let value = URL_SAFE_NO_PAD.encode(bytes);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use http::header::SET_COOKIE;
 use http::{StatusCode, request, response};
 
-use super::super::counters::{Later, Soon};
+use super::super::ask::{Later, Soon};
 use super::super::field::Field;
 use super::{Attempt, LoginGuard};
 use crate::gate::{Policy, Verdict, gate_layer};
@@ -28,9 +28,7 @@ pub enum Outcome {
 /// Guards a route that takes a password.
 ///
 /// Belongs inside a [`FieldLayer`](crate::rate_limit::FieldLayer), which finds
-/// the account in the body; a request without it is answered 422. A response
-/// of 2xx or 3xx is a success, one of 5xx gives back what was counted for the
-/// account, any other is a failure.
+/// the account in the body; a request without it is answered 422.
 #[derive(Clone)]
 pub struct LoginGuardLayer {
     guard: LoginGuard,
@@ -40,23 +38,39 @@ pub struct LoginGuardLayer {
 
 impl LoginGuard {
     /// Returns a layer that counts attempts by the [`Field`] of the body.
+    /// `outcome` says what a response means, for instance
+    /// [`Outcome::of_json_api`].
+    ///
+    /// # Security
+    ///
+    /// What is called a success forgets failures and makes the browser a known
+    /// device. A form that answers a wrong password with 200 or a redirect needs
+    /// an `outcome` of its own.
     #[must_use]
-    pub fn layer(&self) -> LoginGuardLayer {
+    pub fn layer(
+        &self,
+        outcome: impl Fn(&response::Parts) -> Outcome + Send + Sync + 'static,
+    ) -> LoginGuardLayer {
         LoginGuardLayer {
             guard: self.clone(),
             resolver: ClientAddrResolver::default(),
-            outcome: Arc::new(|head| by_status(head.status)),
+            outcome: Arc::new(outcome),
         }
     }
 }
 
-fn by_status(status: StatusCode) -> Outcome {
-    if status.is_success() || status.is_redirection() {
-        Outcome::Succeeded
-    } else if status.is_server_error() {
-        Outcome::Abandoned
-    } else {
-        Outcome::Failed
+impl Outcome {
+    /// Reads a response of an API that answers a wrong password with an error:
+    /// 2xx is a success, 5xx no comparison, anything else a failure.
+    #[must_use]
+    pub fn of_json_api(head: &response::Parts) -> Self {
+        if head.status.is_success() {
+            Self::Succeeded
+        } else if head.status.is_server_error() {
+            Self::Abandoned
+        } else {
+            Self::Failed
+        }
     }
 }
 
@@ -65,16 +79,6 @@ impl LoginGuardLayer {
     #[must_use]
     pub fn client_addr(mut self, resolver: ClientAddrResolver) -> Self {
         self.resolver = resolver;
-        self
-    }
-
-    /// Says what a response means.
-    #[must_use]
-    pub fn outcome(
-        mut self,
-        outcome: impl Fn(&response::Parts) -> Outcome + Send + Sync + 'static,
-    ) -> Self {
-        self.outcome = Arc::new(outcome);
         self
     }
 }

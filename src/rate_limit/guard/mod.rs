@@ -22,9 +22,10 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderValue};
 
 pub use self::builder::LoginGuardBuilder;
-use self::device::Devices;
+use self::device::{DeviceId, Devices};
 pub use self::layer::{LoginGuardLayer, Outcome};
-use super::counters::{Answer, Ask, Charge, Counters, Met, Receipt, Soon};
+use super::ask::{Answer, Ask, Charge, Met, Receipt, Soon};
+use super::counters::Counters;
 use super::error::{Limited, LimitedKind};
 use super::fields::Fields;
 use super::key::Caller;
@@ -37,6 +38,13 @@ use crate::identity::ClientAddr;
 /// Limits attempts to sign in. Clones share the counters.
 ///
 /// # Security
+///
+/// A known device keeps its count of failures, but not of its address: who
+/// shares an address with the owner can use up what the address has. A device
+/// cookie outlives a new password, and buys failures only; a new secret makes
+/// all devices unknown. With [`OnFailure::Local`](super::OnFailure::Local), while
+/// Redis does not answer, each process allows its part beside what was counted
+/// there.
 ///
 /// What it answers is the same whether an account exists or not: ask it before
 /// you look the account up. Give it the account's name as you compare names,
@@ -95,6 +103,8 @@ const DEVICE: usize = 3;
 pub struct Attempt {
     guard: Arc<Inner>,
     account: String,
+    /// The device that was recognised.
+    device: Option<DeviceId>,
     /// What a success gives back.
     scoped: Option<Receipt>,
 }
@@ -124,8 +134,8 @@ impl LoginGuard {
         let charges = window
             .into_iter()
             .flat_map(|window| window.charges(account));
-        let keys: Vec<_> = charges.map(|charge| charge.key).collect();
-        guard.counters.forget(CALLER, &keys).wait().await;
+        let charges: Vec<_> = charges.collect();
+        guard.counters.forget(TAG, &charges).wait().await;
     }
 
     /// Returns how often the guard decided what, since it was built.
@@ -146,28 +156,29 @@ impl LoginGuard {
     ) -> Soon<Result<Attempt, Limited>> {
         let guard = Arc::clone(&self.0);
         let devices = guard.devices.as_ref();
-        let device = devices.and_then(|devices| devices.recognise(headers, account));
+        let device = devices
+            .and_then(|devices| devices.recognise(headers, account, guard.counters.unix_now()));
         let (charges, about) = guard.charges(address, account, device);
-        let account = account.to_owned();
-        let ask = ask(&charges);
-        match guard.counters.spend(ask) {
-            Soon::Now(met) => Soon::Now(guard.judge(account, &charges, &about, met)),
+        let known = (account.to_owned(), device);
+        match guard.counters.spend(ask(&charges)) {
+            Soon::Now(met) => Soon::Now(guard.judge(known, &charges, &about, met)),
             Soon::Later(later) => Soon::Later(Box::pin(async move {
                 let met = later.await;
-                guard.judge(account, &charges, &about, met)
+                guard.judge(known, &charges, &about, met)
             })),
         }
     }
 }
 
 /// All counters of a guard lie together, so that they are counted together.
-const CALLER: u128 = 0;
+const TAG: u128 = 0;
 
 fn ask(charges: &[Charge]) -> Ask<'_> {
     Ask {
         charges,
         cost: NonZeroU32::MIN,
-        caller: CALLER,
+        caller: 0,
+        tag: TAG,
         kept: true,
     }
 }
@@ -178,7 +189,7 @@ impl Inner {
         &self,
         address: ClientAddr,
         account: &str,
-        device: Option<[u8; device::ID]>,
+        device: Option<DeviceId>,
     ) -> (Vec<Charge>, Vec<usize>) {
         let hasher = &self.counters.hasher;
         let address = Caller::address(address.ip());
@@ -208,7 +219,7 @@ impl Inner {
 
     fn judge(
         self: Arc<Self>,
-        account: String,
+        (account, device): (String, Option<DeviceId>),
         charges: &[Charge],
         about: &[usize],
         met: Met,
@@ -236,6 +247,7 @@ impl Inner {
             return Ok(Attempt {
                 guard: self,
                 account,
+                device,
                 scoped,
             });
         }
@@ -269,10 +281,12 @@ impl Attempt {
 
     fn succeed(self) -> (Option<HeaderValue>, Soon<()>) {
         let devices = self.guard.devices.as_ref();
-        let cookie = devices.and_then(|devices| devices.cookie(&self.account));
-        let keys = self.scoped.iter().flat_map(|receipt| &receipt.charges);
-        let keys: Vec<_> = keys.map(|(charge, _)| charge.key).collect();
-        (cookie, self.guard.counters.forget(CALLER, &keys))
+        let cookie = devices.and_then(|devices| {
+            devices.cookie(&self.account, self.device, self.guard.counters.unix_now())
+        });
+        let charges = self.scoped.iter().flat_map(|receipt| &receipt.charges);
+        let charges: Vec<_> = charges.map(|(charge, _)| *charge).collect();
+        (cookie, self.guard.counters.forget(TAG, &charges))
     }
 
     /// Says that the password was wrong: the same as dropping the attempt.

@@ -3,23 +3,30 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::super::counters::{Answer, By, Charge};
+use super::super::ask::{Answer, By, Charge};
 use super::super::rate::{Rate, Ruling};
 
 /// Keeps what was granted ahead, by the first counter of a caller.
 ///
-/// A lease was counted when it was granted, so spending it here never admits
-/// more than the quota. What is not spent within a second is lost.
+/// A lease was counted when it was granted, so spending it never admits more
+/// than was counted; but up to a quarter of a second later, so that a window may
+/// hold as many more as come back in that time. What is not spent by then is
+/// lost.
 #[derive(Default)]
 pub(super) struct Leases {
     shards: [Mutex<HashMap<u128, Lease>>; SHARDS],
 }
 
+#[derive(Default)]
 struct Lease {
-    /// When the server was last asked, and how much ahead.
+    /// When the server was last asked, for how much ahead, and whether it has
+    /// answered. Nothing is asked for ahead until it has.
     asked_at: u64,
     size: u32,
+    answered: bool,
+    /// What can be spent, and when it was granted.
     spare: u32,
+    granted_at: u64,
     rates: Vec<Rate>,
     left: Vec<u32>,
 }
@@ -33,15 +40,15 @@ const MOST: usize = 256;
 const OFTEN: u64 = 20_000_000;
 
 /// How long a lease can be spent.
-const LIFETIME: u64 = 1_000_000_000;
+const LIFETIME: u64 = 250_000_000;
 
 impl Leases {
     /// Spends a request that was granted ahead.
     pub(super) fn take(&self, now: u64, charges: &[Charge]) -> Option<Answer> {
         let mut shard = self.shard(charges)?;
         let lease = shard.get_mut(&charges.first()?.key)?;
-        let fresh = now.saturating_sub(lease.asked_at) < LIFETIME;
-        if !fresh || lease.spare == 0 || !lease.is_for(charges) {
+        if !lease.can_be_spent(now, charges) {
+            lease.spare = 0;
             return None;
         }
         lease.spare -= 1;
@@ -53,7 +60,7 @@ impl Leases {
     }
 
     /// Says how many requests to ask for ahead: twice as many as before, if the
-    /// caller still asks often.
+    /// caller has used those up and still asks often.
     pub(super) fn size(&self, now: u64, charges: &[Charge], most: u32) -> u32 {
         let (Some(mut shard), Some(first)) = (self.shard(charges), charges.first()) else {
             return 0;
@@ -64,22 +71,21 @@ impl Leases {
                 return 0;
             }
         }
-        let lease = shard.entry(first.key).or_insert_with(|| Lease {
-            asked_at: 0,
-            size: 0,
-            spare: 0,
-            rates: Vec::new(),
-            left: Vec::new(),
-        });
-        let often = lease.asked_at > 0 && now.saturating_sub(lease.asked_at) < OFTEN;
-        // One that was spent within its time and asked again is as frequent.
-        let spent = lease.size > 0 && lease.spare == 0;
-        lease.size = if often || spent && now.saturating_sub(lease.asked_at) < LIFETIME {
-            lease.size.saturating_mul(2).max(1).min(most)
-        } else {
-            0
+        let lease = shard.entry(first.key).or_default();
+        if lease.can_be_spent(now, charges) {
+            return 0;
+        }
+        let since = now.saturating_sub(lease.asked_at);
+        let used_up = lease.answered && lease.size > 0 && lease.spare == 0 && since < LIFETIME;
+        let often = lease.answered && lease.size == 0 && since < OFTEN;
+        lease.size = match (used_up, often) {
+            (true, _) => lease.size.saturating_mul(2).min(most),
+            (_, true) => 1.min(most),
+            _ => 0,
         };
-        lease.asked_at = now.max(1);
+        lease.spare = 0;
+        lease.asked_at = now;
+        lease.answered = false;
         lease.size
     }
 
@@ -88,20 +94,23 @@ impl Leases {
         let (Some(mut shard), Some(first)) = (self.shard(charges), charges.first()) else {
             return;
         };
-        if let Some(lease) = shard.get_mut(&first.key) {
-            let same = lease.is_for(charges);
-            let fresh = now.saturating_sub(lease.asked_at) < LIFETIME;
-            let spare = if same && fresh { lease.spare } else { 0 };
-            lease.spare = spare.saturating_add(granted);
-            lease.rates = charges.iter().map(|charge| charge.rate).collect();
-            let each = answer.rulings().iter();
-            lease.left = each
-                .map(|ruling| match ruling {
-                    Ruling::Left { left, .. } => left.saturating_sub(granted),
-                    _ => 0,
-                })
-                .collect();
+        let Some(lease) = shard.get_mut(&first.key) else {
+            return;
+        };
+        lease.answered = true;
+        if granted == 0 {
+            return;
         }
+        lease.spare = granted;
+        lease.granted_at = now;
+        lease.rates = charges.iter().map(|charge| charge.rate).collect();
+        let each = answer.rulings().iter();
+        lease.left = each
+            .map(|ruling| match ruling {
+                Ruling::Left { left, .. } => left.saturating_sub(granted),
+                _ => 0,
+            })
+            .collect();
     }
 
     /// Forgets a lease, so that what replaces it starts anew.
@@ -124,9 +133,10 @@ fn shard_of(key: u128) -> usize {
 }
 
 impl Lease {
-    fn is_for(&self, charges: &[Charge]) -> bool {
-        self.rates
-            .iter()
-            .eq(charges.iter().map(|charge| &charge.rate))
+    fn can_be_spent(&self, now: u64, charges: &[Charge]) -> bool {
+        let rates = charges.iter().map(|charge| &charge.rate);
+        self.spare > 0
+            && now.saturating_sub(self.granted_at) < LIFETIME
+            && self.rates.iter().eq(rates)
     }
 }

@@ -1,7 +1,7 @@
 //! The connection to the server, and when not to use it.
 
 use std::num::NonZeroU32;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
@@ -15,9 +15,10 @@ use arc_swap::ArcSwapOption;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 use siphasher::sip128::SipHasher13;
+use tokio::runtime::Handle;
 use tokio::time::{sleep, timeout};
 
-use super::super::counters::Charge;
+use super::super::ask::Charge;
 use super::RedisLimitsError;
 use crate::clock::{Clock, SystemClock};
 use crate::secret::Secret;
@@ -25,7 +26,7 @@ use crate::secret::Secret;
 pub(super) struct Settings {
     pub(super) prefix: String,
     pub(super) deadline: Duration,
-    pub(super) processes: NonZeroU32,
+    pub(super) processes: Option<NonZeroU32>,
     pub(super) clock: Option<Arc<dyn Clock>>,
     hash_key: [u8; 16],
 }
@@ -40,7 +41,7 @@ impl Settings {
         Self {
             prefix: "rampart".to_owned(),
             deadline: Duration::from_millis(25),
-            processes: NonZeroU32::MIN.saturating_add(2),
+            processes: NonZeroU32::new(3),
             clock: None,
             hash_key,
         }
@@ -56,6 +57,8 @@ pub(super) struct Link {
     connection: ArcSwapOption<MultiplexedConnection>,
     /// When failures began to be counted, and how many there were.
     failures: Mutex<(Duration, u32)>,
+    /// Failures since the last answer.
+    in_a_row: AtomicU32,
     reconnects: AtomicBool,
     calls: AtomicU64,
 }
@@ -69,7 +72,7 @@ pub(super) enum Script {
 const SPEND: &str = include_str!("spend.lua");
 const REFUND: &str = include_str!("refund.lua");
 
-/// So many failures within a second are enough.
+/// So many failures within a second, or in a row, are enough.
 const FAILURES: u32 = 5;
 const WITHIN: Duration = Duration::from_secs(1);
 
@@ -90,19 +93,23 @@ impl Link {
             scripts: [SPEND, REFUND].map(|text| (::redis::Script::new(text), text)),
             connection: ArcSwapOption::empty(),
             failures: Mutex::default(),
+            in_a_row: AtomicU32::new(0),
             reconnects: AtomicBool::new(false),
             calls: AtomicU64::new(0),
         });
-        if let Err(error) = link.try_connect().await {
-            crate::trace::degraded("rate-limit-redis", &error);
-            link.reconnect();
+        match link.try_connect().await {
+            Ok(connection) => link.publish(connection),
+            Err(error) => {
+                crate::trace::degraded("rate-limit-redis", &error);
+                link.reconnect();
+            }
         }
         Ok(link)
     }
 
-    /// Makes a connection that answers.
-    async fn try_connect(&self) -> Result<(), RedisError> {
-        let timed_out = || RedisError::from((ErrorKind::Io, "the server does not answer"));
+    /// Makes a connection over which counters can be written.
+    async fn try_connect(&self) -> Result<MultiplexedConnection, RedisError> {
+        let timed_out = || RedisError::from((ErrorKind::Io, "the server does not answer in time"));
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(CONNECT))
             .set_response_timeout(Some(CONNECT));
@@ -112,32 +119,50 @@ impl Link {
         let mut connection = timeout(CONNECT, connecting)
             .await
             .map_err(|_| timed_out())??;
-        // The first answer of a connection may be late; of a slow server, the
-        // second is as well.
+        // One that may not write is of no use. The first answer of a connection
+        // may be late; of a slow server, the second is as well.
         for deadline in [CONNECT, self.settings.deadline] {
-            let ping = ::redis::cmd("PING");
-            let answer = ping.query_async::<String>(&mut connection);
+            let mut probe = ::redis::cmd("SET");
+            let key = format!("{}:probe", self.settings.prefix);
+            probe.arg(key).arg(1).arg("PX").arg(1_000);
+            let answer = probe.query_async::<String>(&mut connection);
             timeout(deadline, answer).await.map_err(|_| timed_out())??;
         }
-        self.connection.store(Some(Arc::new(connection)));
-        Ok(())
+        Ok(connection)
     }
 
-    /// Connects again, behind everybody's back.
-    fn reconnect(self: &Arc<Self>) {
+    fn publish(&self, connection: MultiplexedConnection) {
+        self.in_a_row.store(0, Ordering::Relaxed);
+        self.connection.store(Some(Arc::new(connection)));
+    }
+
+    /// Connects again, behind everybody's back, unless that goes on already.
+    pub(super) fn reconnect(self: &Arc<Self>) {
+        let Ok(runtime) = Handle::try_current() else {
+            return;
+        };
         if self.reconnects.swap(true, Ordering::AcqRel) {
             return;
         }
-        let link = Arc::downgrade(self);
-        tokio::spawn(async move {
+        let reconnecting = Reconnecting(Arc::downgrade(self));
+        runtime.spawn(async move {
+            let mut told = false;
             loop {
                 sleep(RETRY).await;
-                let Some(link) = Weak::upgrade(&link) else {
+                let Some(link) = reconnecting.0.upgrade() else {
                     return;
                 };
-                if link.try_connect().await.is_ok() {
-                    link.reconnects.store(false, Ordering::Release);
-                    return;
+                match link.try_connect().await {
+                    Ok(connection) => {
+                        // Whoever loses it again finds nobody at work.
+                        drop(reconnecting);
+                        return link.publish(connection);
+                    }
+                    Err(error) if !told => {
+                        told = true;
+                        crate::trace::degraded("rate-limit-redis", &error);
+                    }
+                    Err(_) => {}
                 }
             }
         });
@@ -152,7 +177,7 @@ impl Link {
     }
 
     pub(super) fn processes(&self) -> NonZeroU32 {
-        self.settings.processes
+        self.settings.processes.unwrap_or(NonZeroU32::MIN)
     }
 
     pub(super) fn hasher(&self) -> SipHasher13 {
@@ -162,15 +187,12 @@ impl Link {
     /// The most to be granted at once: a quarter of what one process would have.
     pub(super) fn lease_size(&self, charges: &[Charge]) -> u32 {
         let most = charges.iter().map(|charge| charge.rate.most()).min();
-        most.unwrap_or_default() / 4 / self.settings.processes
+        most.unwrap_or_default() / 4 / self.processes()
     }
 
-    /// Writes a key. Keys of one caller lie in one slot of a cluster.
-    pub(super) fn key(&self, kind: &str, caller: u128, key: u128) -> String {
-        format!(
-            "{}:{{{caller:032x}}}:{kind}:{key:032x}",
-            self.settings.prefix
-        )
+    /// Writes a key. Keys with one tag lie together.
+    pub(super) fn key(&self, kind: &str, tag: u128, key: u128) -> String {
+        format!("{}:{{{tag:032x}}}:{kind}:{key:032x}", self.settings.prefix)
     }
 
     /// The time of the process, in nanoseconds.
@@ -234,40 +256,58 @@ impl Link {
         let mut connection = (*used).clone();
         let answer = command.query_async::<T>(&mut connection);
         let error = match timeout(self.settings.deadline, answer).await {
-            Ok(Ok(value)) => return Ok(value),
+            Ok(Ok(value)) => {
+                if self.in_a_row.load(Ordering::Relaxed) > 0 {
+                    self.in_a_row.store(0, Ordering::Relaxed);
+                }
+                return Ok(value);
+            }
             Ok(Err(error)) => Some(error),
             Err(_) => None,
         };
         let kind = error.as_ref().map(RedisError::kind);
         if kind != Some(ErrorKind::Server(ServerErrorKind::NoScript)) {
-            let gone =
-                error.is_some_and(|error| error.is_connection_dropped() || error.is_io_error());
-            self.failed(&used, gone);
+            self.failed(&used, error.as_ref());
         }
         Err(kind)
     }
 
     /// Counts a failure; after too many the server is left alone.
-    fn failed(self: &Arc<Self>, used: &Arc<MultiplexedConnection>, gone: bool) {
-        let enough = {
+    fn failed(self: &Arc<Self>, used: &Arc<MultiplexedConnection>, error: Option<&RedisError>) {
+        let gone = error.is_some_and(|error| error.is_connection_dropped() || error.is_io_error());
+        let in_a_row = self.in_a_row.fetch_add(1, Ordering::Relaxed) + 1;
+        let within = {
             let now = SystemClock.monotonic();
             let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
             if now.saturating_sub(failures.0) > WITHIN {
                 *failures = (now, 0);
             }
             failures.1 += 1;
-            gone || failures.1 >= FAILURES
+            failures.1
         };
         let current = self.connection.load();
-        if enough
-            && current
-                .as_ref()
-                .is_some_and(|current| Arc::ptr_eq(current, used))
-        {
+        let is_current = current
+            .as_ref()
+            .is_some_and(|current| Arc::ptr_eq(current, used));
+        if is_current && (gone || in_a_row.max(within) >= FAILURES) {
             self.connection.store(None);
             *self.failures.lock().unwrap_or_else(PoisonError::into_inner) = Default::default();
-            crate::trace::degraded("rate-limit-redis", &"the server does not answer");
+            match error {
+                Some(error) => crate::trace::degraded("rate-limit-redis", error),
+                None => crate::trace::degraded("rate-limit-redis", &"no answer in time"),
+            }
             self.reconnect();
+        }
+    }
+}
+
+/// Says, when it is dropped, that nobody connects any more.
+struct Reconnecting(Weak<Link>);
+
+impl Drop for Reconnecting {
+    fn drop(&mut self) {
+        if let Some(link) = self.0.upgrade() {
+            link.reconnects.store(false, Ordering::Release);
         }
     }
 }

@@ -40,10 +40,12 @@ pub enum OnFailure {
 }
 
 /// Counters in Redis or Valkey, version 6.2 or later, for any number of limits.
-/// Clones share the connection.
+/// Clones share the connection, which is to one server, not to a cluster.
 ///
-/// Keys and addresses are hashed with the secret before they are sent. Counters
-/// expire by themselves, as soon as nothing is owed.
+/// Keys and addresses are hashed with the secret before they are sent; with
+/// another secret, everybody begins anew. Counters expire by themselves, as soon
+/// as nothing is owed. What Redis evicts is forgotten: set `maxmemory-policy
+/// noeviction`.
 ///
 /// # Examples
 ///
@@ -103,7 +105,7 @@ impl RedisLimitsBuilder {
     /// Says how many processes count together; 3 by default. While the server is
     /// away each allows that part of the quota.
     pub fn processes(mut self, processes: u32) -> Self {
-        self.settings.processes = NonZeroU32::new(processes).unwrap_or(NonZeroU32::MIN);
+        self.settings.processes = NonZeroU32::new(processes);
         self
     }
 
@@ -131,17 +133,35 @@ impl RedisLimitsBuilder {
     ///
     /// # Errors
     ///
-    /// If the URL is none.
+    /// [`RedisLimitsError`] if the URL is none, or a setting makes no sense.
     pub async fn connect(self) -> Result<RedisLimits, RedisLimitsError> {
+        if self.settings.processes.is_none() {
+            return Err(RedisLimitsError::Processes);
+        }
+        if self.settings.deadline < Duration::from_millis(1) {
+            return Err(RedisLimitsError::Deadline);
+        }
         let link = Link::connect(&self.url, self.settings).await?;
         Ok(RedisLimits(link))
     }
 }
 
-/// The URL of a server cannot be used.
+/// A setting of [`RedisLimits`] that cannot work.
 #[derive(Debug, thiserror::Error)]
-#[error("write a Redis URL as redis://HOST:6379 or rediss://USER:PASSWORD@HOST:6379: {0}")]
-pub struct RedisLimitsError(#[from] RedisError);
+#[non_exhaustive]
+pub enum RedisLimitsError {
+    /// The URL of a server cannot be used.
+    #[error(
+        "write a Redis URL as redis://HOST:6379, or with TLS, by a feature of `redis`, as rediss://USER:PASSWORD@HOST:6379: {0}"
+    )]
+    Url(#[from] RedisError),
+    /// There are no processes.
+    #[error("0 processes count nothing; write how many there are")]
+    Processes,
+    /// No answer is fast enough.
+    #[error("a deadline of less than 1 ms is met by no server; 25 ms are usual")]
+    Deadline,
+}
 
 impl fmt::Debug for RedisLimits {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -16,8 +16,9 @@ for i = 1, #KEYS do
   local kind, size = ARGV[4 * i - 1], tonumber(ARGV[4 * i])
   local mark, beside = tonumber(ARGV[4 * i + 1]), tonumber(ARGV[4 * i + 2])
   local value = redis.call('GET', KEYS[i])
-  if value and kind == 'g' then
-    local time, owed = string.match(value, '^(%d+) (%d+)$')
+  local time, owed = string.match(value or '', '^(%d+) (%d+)$')
+  local c, n, l, b, lb = string.match(value or '', '^(%d+) (%d+) (%d+) (%d+) (%d+)$')
+  if kind == 'g' and time then
     local then_ = math.max(now, tonumber(time))
     local debt = math.max(0, tonumber(owed) - (then_ - tonumber(time)) * 1000)
     local undrained = math.max(0, (mark - then_) * 1000 + beside)
@@ -28,8 +29,7 @@ for i = 1, #KEYS do
     else
       redis.call('DEL', KEYS[i])
     end
-  elseif value then
-    local c, n, l, b, lb = string.match(value, '^(%d+) (%d+) (%d+) (%d+) (%d+)$')
+  elseif kind == 's' and c then
     c, n, b = tonumber(c), tonumber(n), tonumber(b)
     if c == mark then
       n = math.max(0, n - cost)

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use siphasher::sip128::SipHasher13;
 
-use super::super::counters::{Answer, Ask, By, Charge, Receipt, Soon};
+use super::super::ask::{Answer, Ask, By, Charge, Receipt, Soon};
+use super::super::counters::BELIEVED;
 use super::super::rate::{Rate, Ruling, left};
-use super::super::store::{BoundedStore, Memory};
+use super::super::store::{BoundedStore, Memory, Slot};
 use super::OnFailure;
 use super::lease::Leases;
 use super::link::{Link, Script};
@@ -28,15 +29,11 @@ struct Inner {
 /// Why the others said nothing.
 #[derive(Clone, Copy, Debug)]
 pub(in super::super) enum Refused {
-    Banned { left: Duration, recheck: Duration },
+    Banned { left: Duration },
     Down,
     Unchecked,
     Local { processes: NonZeroU32 },
 }
-
-/// How long a refusal is believed without asking again: somebody else may have
-/// lifted it.
-const BELIEVED: Duration = Duration::from_secs(1);
 
 impl Shared {
     pub(super) fn new(link: Arc<Link>, on_failure: OnFailure) -> Self {
@@ -61,16 +58,19 @@ impl Shared {
         if single && let Some(answer) = self.0.remembered(now, ask.charges) {
             return Soon::Now(Ok(answer));
         }
-        let leased = single && !ask.kept;
+        // A strict quota is not strict if what was granted is used later.
+        let strict = ask.charges.iter().any(|charge| charge.rate.halves());
+        let leased = single && !ask.kept && !strict;
         if leased && let Some(answer) = self.0.leases.take(now, ask.charges) {
             return Soon::Now(Ok(answer));
         }
         if !self.0.link.is_connected() {
+            self.0.link.reconnect();
             return Soon::Now(Err(self.0.failed()));
         }
         let inner = Arc::clone(&self.0);
         let charges = ask.charges.to_vec();
-        let (caller, cost) = (ask.caller, ask.cost);
+        let (tag, caller, cost) = (ask.tag, ask.caller, ask.cost);
         Soon::Later(Box::pin(async move {
             let most = inner.link.lease_size(&charges);
             let extra = if leased {
@@ -78,8 +78,8 @@ impl Shared {
             } else {
                 0
             };
-            let ban = inner.link.key("ban", caller, caller);
-            let keys = inner.keys(caller, &charges);
+            let ban = inner.link.key("ban", tag, caller);
+            let keys = inner.keys(tag, &charges);
             let mut arguments = vec![cost.get().to_string(), (1 + extra).to_string()];
             arguments.extend(charges.iter().flat_map(|charge| counter(charge.rate)));
             let keys = std::iter::once(ban).chain(keys).collect();
@@ -97,9 +97,8 @@ impl Shared {
             let charges: Vec<_> = receipt.charges.iter().map(|(charge, _)| *charge).collect();
             let now = inner.link.now();
             for charge in &charges {
-                inner.denials.write(now, charge.key, [None, None]);
+                inner.denials.write(now, denial(charge.key), [None, None]);
             }
-            let caller = receipt.caller;
             let mut arguments = vec![receipt.cost.to_string()];
             for (charge, mark) in &receipt.charges {
                 arguments.extend(match charge.rate {
@@ -117,22 +116,18 @@ impl Shared {
                     ],
                 });
             }
-            let keys = inner.keys(caller, &charges).collect();
+            let keys = inner.keys(receipt.tag, &charges).collect();
             // Without an answer the request stays counted.
             inner.link.run(Script::Refund, keys, arguments).await;
         }))
     }
 
-    pub(in super::super) fn peek(
-        &self,
-        caller: u128,
-        charges: &[Charge],
-    ) -> Soon<Option<Vec<u32>>> {
+    pub(in super::super) fn peek(&self, tag: u128, charges: &[Charge]) -> Soon<Option<Vec<u32>>> {
         let inner = Arc::clone(&self.0);
         let charges = charges.to_vec();
         Soon::Later(Box::pin(async move {
-            let ban = inner.link.key("ban", caller, caller);
-            let keys = std::iter::once(ban).chain(inner.keys(caller, &charges));
+            let ban = inner.link.key("ban", tag, 0);
+            let keys = std::iter::once(ban).chain(inner.keys(tag, &charges));
             let mut arguments = vec!["1".to_owned(), "0".to_owned()];
             arguments.extend(charges.iter().flat_map(|charge| counter(charge.rate)));
             let reply = inner.link.run(Script::Spend, keys.collect(), arguments);
@@ -147,24 +142,29 @@ impl Shared {
         }))
     }
 
-    pub(in super::super) fn forget(&self, caller: u128, keys: Vec<u128>) -> Soon<()> {
+    pub(in super::super) fn forget(&self, tag: u128, keys: Vec<u128>) -> Soon<()> {
         let inner = Arc::clone(&self.0);
         Soon::Later(Box::pin(async move {
             let now = inner.link.now();
             for key in &keys {
-                inner.denials.write(now, *key, [None, None]);
+                inner.denials.write(now, denial(*key), [None, None]);
                 inner.leases.forget(*key);
             }
-            let keys = keys.iter().map(|key| inner.link.key("count", caller, *key));
+            let keys = keys.iter().map(|key| inner.link.key("count", tag, *key));
             inner.link.delete(keys.collect()).await;
         }))
     }
 
     /// Bans a caller for a time, or no longer.
-    pub(in super::super) fn ban(&self, caller: u128, time: Option<Duration>) -> Soon<()> {
+    pub(in super::super) fn ban(
+        &self,
+        tag: u128,
+        caller: u128,
+        time: Option<Duration>,
+    ) -> Soon<()> {
         let inner = Arc::clone(&self.0);
         Soon::Later(Box::pin(async move {
-            let key = inner.link.key("ban", caller, caller);
+            let key = inner.link.key("ban", tag, caller);
             match time {
                 Some(time) => inner.link.set(key, time).await,
                 None => inner.link.delete(vec![key]).await,
@@ -174,10 +174,10 @@ impl Shared {
 }
 
 impl Inner {
-    fn keys(&self, caller: u128, charges: &[Charge]) -> impl Iterator<Item = String> {
+    fn keys(&self, tag: u128, charges: &[Charge]) -> impl Iterator<Item = String> {
         charges
             .iter()
-            .map(move |charge| self.link.key("count", caller, charge.key))
+            .map(move |charge| self.link.key("count", tag, charge.key))
     }
 
     fn failed(&self) -> Refused {
@@ -194,7 +194,7 @@ impl Inner {
     fn remembered(&self, now: u64, charges: &[Charge]) -> Option<Answer> {
         let mut refused = false;
         let rulings = charges.iter().map(|charge| {
-            let [until, believed_until] = self.denials.read(charge.key);
+            let [until, believed_until] = self.denials.read(denial(charge.key));
             match (until, believed_until) {
                 (Some(until), Some(believed)) if until > now && believed > now => {
                     refused = true;
@@ -215,8 +215,7 @@ impl Inner {
         reply: &Reply,
     ) -> Result<Answer, Refused> {
         if let Some(left) = reply.banned {
-            let recheck = BELIEVED;
-            return Err(Refused::Banned { left, recheck });
+            return Err(Refused::Banned { left });
         }
         let counters = charges.iter().zip(&reply.counters);
         let extra = reply.granted.saturating_sub(1);
@@ -239,17 +238,20 @@ impl Inner {
             if cost == NonZeroU32::MIN {
                 let until = now.saturating_add(*wait);
                 let believed = now + u64::try_from(BELIEVED.as_nanos()).unwrap_or(u64::MAX);
-                let denial = [Some(until), Some(believed.min(until))];
-                self.denials.write(now, charge.key, denial);
+                let state = [Some(until), Some(believed.min(until))];
+                self.denials.write(now, denial(charge.key), state);
             }
             Ruling::Wait(Duration::from_nanos(*wait))
         });
         let answer = Answer::new(By::Shared, rulings);
-        if extra > 0 {
-            self.leases.keep(now, charges, extra, &answer);
-        }
+        self.leases.keep(now, charges, extra, &answer);
         Ok(answer)
     }
+}
+
+/// Where a refusal is remembered.
+fn denial(key: u128) -> Slot {
+    Slot { key, halves: true }
 }
 
 /// How a counter is described to the scripts.

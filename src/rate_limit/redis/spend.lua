@@ -33,8 +33,8 @@ for i = 2, #KEYS do
   local fits
   if kind == 'g' then
     local capacity, debt = size * most, 0
-    if value then
-      local time, owed = string.match(value, '^(%d+) (%d+)$')
+    local time, owed = string.match(value or '', '^(%d+) (%d+)$')
+    if time then
       if tonumber(time) > counter.now then counter.now = tonumber(time) end
       debt = math.max(0, math.min(tonumber(owed), capacity) - (counter.now - tonumber(time)) * 1000)
     end
@@ -43,8 +43,8 @@ for i = 2, #KEYS do
     counter.wait = debt + counter.each - capacity
   else
     local cell, count, last, before, last_before = math.floor(now / size), 0, 0, 0, 0
-    if value then
-      local c, n, l, b, lb = string.match(value, '^(%d+) (%d+) (%d+) (%d+) (%d+)$')
+    local c, n, l, b, lb = string.match(value or '', '^(%d+) (%d+) (%d+) (%d+) (%d+)$')
+    if c then
       c, n, l, b, lb = tonumber(c), tonumber(n), tonumber(l), tonumber(b), tonumber(lb)
       if l > counter.now then counter.now = l end
       cell = math.floor(counter.now / size)

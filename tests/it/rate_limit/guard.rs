@@ -213,8 +213,12 @@ async fn the_owner_comes_in_at_the_first_try_during_an_attack() {
             .await
             .expect_err("unknown devices wait");
         let renewed = owner(known.clone()).await.expect("a known one does not");
+        clock.advance(Duration::from_secs(1));
         let renewed = renewed.succeeded().await.expect("a cookie");
         assert_ne!(renewed, cookie);
+        // The same device, for another while.
+        let id = |cookie: &HeaderValue| cookie.as_bytes()["__Host-device=".len()..][..20].to_vec();
+        assert_eq!(id(&renewed), id(&cookie));
         // The attack goes on being counted.
         assert_eq!(fails(&guard, "192.0.2.200", "ann", 10).await, 0);
         // A stolen cookie is worth as many failures as an account.
@@ -286,13 +290,12 @@ async fn cookies_that_are_not_genuine_are_none() {
     let known = both.attempt(from("192.0.2.2"), "ann", &old_cookie).await;
     drop(known.expect("still known"));
     // And none is, once it is too old.
-    let brief = builder(&clock)
-        .devices(&secret)
-        .device_lifetime(Duration::ZERO);
-    let brief = brief.build().expect("valid");
-    fails(&brief, "192.0.2.1", "ann", 5).await;
-    let known = brief.attempt(from("192.0.2.2"), "ann", &genuine).await;
-    known.expect_err("too old");
+    fails(&guard, "192.0.2.1", "ann", 5).await;
+    clock.advance(Duration::from_secs(180 * 24 * 60 * 60 - 1));
+    fails(&guard, "192.0.2.1", "ann", 5).await;
+    assert!(is_known(&genuine).await);
+    clock.advance(Duration::from_secs(1));
+    assert!(!is_known(&genuine).await);
 }
 
 #[test]
@@ -309,6 +312,27 @@ fn a_guard_that_guards_nothing_is_refused() {
         ),
         "{weak:?}"
     );
+}
+
+#[test]
+fn settings_of_a_guard_that_do_nothing_are_refused() {
+    let quota = |text: &str| text.parse().expect("a quota");
+    let secret = Secret::random(48);
+    let account = || LoginGuard::builder("login").account(quota("5/15m"));
+    for builder in [
+        account().device(quota("5/15m")),
+        account().previous_devices(&secret),
+        account().devices(&secret).device_lifetime(Duration::ZERO),
+    ] {
+        let problems = builder
+            .build()
+            .expect_err("no device is known")
+            .into_problems();
+        assert_eq!(problems, [Problem::Devices]);
+    }
+    let strict = account().address(quota("5/15m,strict")).build();
+    let problems = strict.expect_err("the memory is another").into_problems();
+    assert!(matches!(problems[..], [Problem::StrictQuota { .. }]));
 }
 
 /// Signs in through the layers; the service says whether the password is right.
@@ -329,7 +353,7 @@ async fn sign_in(
             )
         },
     );
-    let service = FieldLayer::json("email").layer(guard.layer().layer(inner));
+    let service = FieldLayer::json("email").layer(guard.layer(Outcome::of_json_api).layer(inner));
     let (mut head, _) = request("POST", "/login", headers).into_parts();
     head.extensions
         .insert(PeerAddr("192.0.2.1:1".parse().expect("an address")));
@@ -418,9 +442,44 @@ async fn what_two_readers_would_read_differently_is_refused() {
 }
 
 #[tokio::test]
+async fn a_query_is_not_read_in_place_of_a_body() {
+    let service = FieldLayer::url_encoded("email").layer(tower::service_fn(
+        |request: http::Request<tower_rampart::rate_limit::FieldBody>| async move {
+            let found = request
+                .extensions()
+                .get::<tower_rampart::rate_limit::Field>();
+            let found = found.map_or(String::new(), |field| field.as_str().to_owned());
+            Ok::<_, std::convert::Infallible>(http::Response::new(found))
+        },
+    ));
+    for (method, body, status, found) in [
+        (
+            "POST",
+            "email=Ann%40Example.com&x=1",
+            200,
+            "ann@example.com",
+        ),
+        ("POST", "email=ann&email=bob", 400, ""),
+        ("POST", "x=1", 200, ""),
+        ("GET", "email=random", 400, ""),
+        ("HEAD", "email=random", 400, ""),
+    ] {
+        let request = http::Request::builder()
+            .method(method)
+            .uri("/login?email=victim");
+        let body_of = http_body_util::Full::new(bytes::Bytes::from(body));
+        let answer = call(service.clone(), request.body(body_of).expect("legal")).await;
+        assert_eq!(answer.status().as_u16(), status, "{method} {body}");
+        if status == 200 {
+            assert_eq!(answer.body, found.as_bytes(), "{method} {body}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn the_application_says_what_a_failure_is() {
     let guard = builder(&clock()).build().expect("valid");
-    let layer = guard.layer().outcome(|_| Outcome::Failed);
+    let layer = guard.layer(|_| Outcome::Failed);
     let answer = async || {
         let (mut head, body) = request("POST", "/login", &[]).into_parts();
         head.extensions

@@ -3,6 +3,7 @@
 mod decisions;
 mod guard;
 mod operations;
+mod redis;
 
 use std::time::Duration;
 

@@ -7,7 +7,8 @@ use tower::Layer;
 use tower_rampart::clock::{ManualClock, UnixSeconds};
 use tower_rampart::identity::{ClientAddrResolver, PeerAddr, Principal, Route};
 use tower_rampart::rate_limit::{
-    Caller, Fields, Key, Problem, Quota, RateLimitLayer, RateLimitLayerBuilder, WithoutAddress,
+    Caller, Fields, Key, Memory, Problem, Quota, RateLimitLayer, RateLimitLayerBuilder,
+    WithoutAddress,
 };
 
 use super::from;
@@ -223,6 +224,21 @@ async fn one_that_only_watches_refuses_nothing() {
     }
     let stats = layer.handle().stats();
     assert_eq!((stats.allowed, stats.limited, stats.shadowed), (1, 2, 2));
+    let banning = builder("1/1h", &clock())
+        .ban("1/1h".parse().expect("a quota"), Duration::from_secs(60))
+        .dangerous_only_watch()
+        .build()
+        .expect("valid");
+    assert_eq!(statuses(&banning, 5, &[]).await, [200; 5]);
+    assert_eq!(banning.handle().stats().banned, 0);
+    // Whoever is exempt is so from a limit of everybody, too.
+    let all = builder("1/1h", &clock())
+        .key(Key::Global)
+        .exempt(["192.0.2.1"]);
+    assert_eq!(
+        statuses(&all.build().expect("valid"), 3, &[]).await,
+        [200; 3]
+    );
 }
 
 #[tokio::test]
@@ -412,23 +428,27 @@ fn settings_that_make_no_sense_are_all_told() {
     let quota: Quota = "1/1s".parse().expect("a quota");
     let problems = RateLimitLayer::builder("api", quota)
         .ban(quota, Duration::ZERO)
-        .exempt(["0.0.0.0/0", "lan"])
+        .and("strict", "1/1s,strict".parse().expect("a quota"))
+        .memory(Memory::Strict)
+        .exempt(["0.0.0.0/0", "lan", "::ffff:192.0.2.0/120"])
         .key(Key::All(vec![
             Key::All(Vec::new()),
             Key::Cookie("a b".to_owned()),
         ]))
         .client_addr(ClientAddrResolver::default())
         .build()
-        .expect_err("five are wrong")
+        .expect_err("seven are wrong")
         .into_problems();
     assert!(
         matches!(
             problems[..],
             [
+                Problem::StrictQuota { .. },
                 Problem::Ban,
                 Problem::Cookie { .. },
                 Problem::Key,
                 Problem::ExemptsEverybody { .. },
+                Problem::Exempt { .. },
                 Problem::Exempt { .. },
             ]
         ),

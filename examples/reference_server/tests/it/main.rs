@@ -6,6 +6,7 @@ mod browser;
 mod commands;
 mod images;
 mod keys;
+mod limits;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod readme;
