@@ -17,7 +17,6 @@ pub(crate) fn refused(refusal: &Refusal) {
 }
 
 /// Says that something works worse than it should.
-#[cfg(any(feature = "axum", feature = "jwks-client", feature = "session"))]
 pub(crate) fn degraded(what: &'static str, detail: &dyn std::fmt::Display) {
     #[cfg(feature = "tracing")]
     tracing::warn!(target: "tower_rampart", what, %detail, "degraded");

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use http::header::{FORWARDED, HeaderName};
 use http::{Extensions, request};
@@ -32,7 +33,8 @@ pub enum ForwardingHeader {
 /// are joined and read from the right; the first entry that is not a declared
 /// proxy is the client. An entry that cannot be read, or a chain of nothing
 /// but proxies, falls back to the peer: many clients may then share a bucket,
-/// but nobody gets a fresh one by writing nonsense.
+/// but nobody gets a fresh one by writing nonsense. The first header from a
+/// peer that is no declared proxy is told to the log.
 ///
 /// # Examples
 ///
@@ -60,6 +62,8 @@ struct Rules {
     peer: fn(&Extensions) -> Option<SocketAddr>,
     /// Nobody configured it, so what an outer layer found out is better.
     defers: bool,
+    /// Whether somebody was told that a header is not believed.
+    warned: AtomicBool,
 }
 
 impl ClientAddrResolver {
@@ -93,18 +97,25 @@ impl ClientAddrResolver {
     }
 
     fn forwarded_client(&self, peer: IpAddr, head: &request::Parts) -> Option<IpAddr> {
-        if !self.is_trusted(peer) {
-            return None;
-        }
         let name = match &self.0.header {
             ForwardingHeader::XForwardedFor => const { HeaderName::from_static("x-forwarded-for") },
             ForwardingHeader::Forwarded => FORWARDED,
+            ForwardingHeader::Single(name) => name.clone(),
+        };
+        if !self.is_trusted(peer) {
+            if head.headers.contains_key(&name) {
+                self.warn_once(peer);
+            }
+            return None;
+        }
+        match &self.0.header {
             ForwardingHeader::Single(name) => {
                 let mut values = head.headers.get_all(name).iter();
                 let only = values.next().filter(|_| values.next().is_none())?;
                 return node_address(only.to_str().ok()?.trim());
             }
-        };
+            ForwardingHeader::XForwardedFor | ForwardingHeader::Forwarded => {}
+        }
         // `None` from an unreadable entry ends the walk: what is left of it was
         // written by somebody unknown.
         addresses(&head.headers, &name)
@@ -112,6 +123,18 @@ impl ClientAddrResolver {
             .rev()
             .find(|entry| !entry.is_some_and(|address| self.is_trusted(address)))
             .flatten()
+    }
+
+    /// Says, the first time, that a header is not believed: it is a client's
+    /// attempt, or a proxy that was not declared, behind which all clients look
+    /// like one.
+    fn warn_once(&self, peer: IpAddr) {
+        if !self.0.warned.swap(true, Ordering::Relaxed) {
+            let detail = format_args!(
+                "a forwarding header from {peer} is not believed; if that is your proxy, declare it"
+            );
+            crate::trace::degraded("client-address", &detail);
+        }
     }
 
     fn is_trusted(&self, address: IpAddr) -> bool {
@@ -130,6 +153,7 @@ impl Default for ClientAddrResolver {
             header: ForwardingHeader::default(),
             peer: peer_addr,
             defers: true,
+            warned: AtomicBool::new(false),
         }))
     }
 }
@@ -210,6 +234,7 @@ impl ClientAddrResolverBuilder {
                 header,
                 peer,
                 defers: false,
+                warned: AtomicBool::new(false),
             }))
         })
     }

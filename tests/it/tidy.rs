@@ -38,7 +38,7 @@ const STOREYS: &[(&str, &[&str])] = &[
     ("secret", &[]),
     ("config", &[]),
     ("wire", &[]),
-    ("identity", &["clock", "config", "wire"]),
+    ("identity", &["clock", "config", "trace", "wire"]),
     ("rejection", &["identity", "trace"]),
     ("trace", &["rejection"]),
     ("gate", &["rejection", "trace"]),

@@ -3,12 +3,15 @@
 //! ```text
 //! cargo run --release --manifest-path benches/peers/Cargo.toml -- --bench
 //! cargo run --release --manifest-path benches/peers/Cargo.toml -- flood
+//! cargo run --release --manifest-path benches/peers/Cargo.toml -- outage
 //! ```
 //!
 //! The first measures time and allocations; only ratios mean something. The
 //! second sends ten million clients and measures memory and the slowest checks.
+//! The third needs `redis-server`, and ends it under load.
 
 mod flood;
+mod outage;
 
 use std::convert::Infallible;
 use std::future::{Future, Ready, ready};
@@ -212,6 +215,9 @@ fn layers(criterion: &mut Criterion) {
 fn main() {
     if std::env::args().any(|argument| argument == "flood") {
         return flood::run();
+    }
+    if std::env::args().any(|argument| argument == "outage") {
+        return outage::run();
     }
     let mut criterion = Criterion::default()
         .warm_up_time(std::time::Duration::from_secs(1))

@@ -101,8 +101,13 @@ impl Leases {
         if granted == 0 {
             return;
         }
-        lease.spare = granted;
-        lease.granted_at = now;
+        // Two may have asked at once, and both were counted.
+        if lease.can_be_spent(now, charges) {
+            lease.spare = lease.spare.saturating_add(granted);
+        } else {
+            lease.spare = granted;
+            lease.granted_at = now;
+        }
         lease.rates = charges.iter().map(|charge| charge.rate).collect();
         let each = answer.rulings().iter();
         lease.left = each

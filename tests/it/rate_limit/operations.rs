@@ -304,6 +304,59 @@ async fn fields_are_as_configured() {
     assert!(refused.header_names("ratelimit").is_empty());
 }
 
+/// Reads a list of strings with parameters, by a parser that is not ours
+/// (RFC 9651).
+fn structured(text: &str) -> Vec<(String, std::collections::BTreeMap<String, i64>)> {
+    use sfv::{BareItem, List, ListEntry, Parser};
+    let list: List = Parser::new(text).parse().expect("a list");
+    list.into_iter()
+        .map(|entry| {
+            let ListEntry::Item(item) = entry else {
+                panic!("an inner list");
+            };
+            let BareItem::String(name) = item.bare_item else {
+                panic!("{:?} is no string", item.bare_item);
+            };
+            let parameters = item.params.into_iter().map(|(name, value)| {
+                let BareItem::Integer(value) = value else {
+                    panic!("{value:?} is no integer");
+                };
+                (name.as_str().to_owned(), i64::from(value))
+            });
+            (name.as_str().to_owned(), parameters.collect())
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn another_parser_reads_the_fields() {
+    let clock = clock();
+    let layer = builder("3/1s", &clock)
+        .and("hourly-2.x_", "4/1h,burst=2".parse().expect("a quota"))
+        .build()
+        .expect("valid");
+    for left in [(2, 1), (1, 0)] {
+        let answer = from(&layer, "192.0.2.1:1", &[]).await;
+        let policy = structured(answer.header("ratelimit-policy").expect("a policy"));
+        let names: Vec<_> = policy.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["api", "hourly-2.x_"]);
+        assert_eq!((policy[0].1["q"], policy[0].1["w"]), (3, 1));
+        assert_eq!((policy[1].1["q"], policy[1].1["w"]), (2, 1_800));
+        let limit = structured(answer.header("ratelimit").expect("a limit"));
+        assert_eq!((limit[0].1["r"], limit[1].1["r"]), left);
+        assert_eq!(limit[1].0, "hourly-2.x_");
+    }
+    clock.advance(Duration::from_millis(100));
+    let refused = from(&layer, "192.0.2.1:1", &[]).await;
+    let limit = structured(refused.header("ratelimit").expect("a limit"));
+    assert_eq!(limit.len(), 1, "what refuses");
+    assert_eq!(
+        (limit[0].0.as_str(), limit[0].1["r"], limit[0].1["t"]),
+        ("hourly-2.x_", 0, 900)
+    );
+    assert_eq!(refused.header("retry-after"), Some("900"));
+}
+
 async fn with(layer: &RateLimitLayer, change: impl FnOnce(&mut http::Request<Body>)) -> Answer {
     let mut request = request("GET", "/", &[]);
     change(&mut request);
