@@ -156,7 +156,9 @@ impl Rules {
     }
 
     pub(super) fn enter(&self, counted: &Counted, head: &mut request::Parts) {
-        if let Some(address) = counted.address {
+        // An outer layer may have said so already.
+        let known = head.extensions.get::<ClientAddr>().copied();
+        if let Some(address) = counted.address.filter(|address| known != Some(*address)) {
             head.extensions.insert(address);
         }
     }

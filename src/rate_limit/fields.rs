@@ -4,7 +4,6 @@
 //! draft-ietf-httpapi-ratelimit-headers-10 has them: lists of strings with
 //! parameters. The draft may change; [`Fields`] names its revision.
 
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -46,12 +45,12 @@ pub(super) fn policy(windows: &[Window]) -> HeaderValue {
         };
         // Rounding an interval up may carry the sum over the period.
         let seconds = seconds.min(window.quota.period().as_nanos().div_ceil(1_000_000_000));
-        let separator = if index == 0 { "" } else { ", " };
-        line.put(format_args!(
-            "{separator}\"{}\";q={burst};w={}",
-            window.name,
-            seconds.max(1)
-        ));
+        line.text(if index == 0 { "\"" } else { ", \"" });
+        line.text(&window.name);
+        line.text("\";q=");
+        line.number(burst.get().into());
+        line.text(";w=");
+        line.number(u64::try_from(seconds).unwrap_or(u64::MAX).max(1));
     }
     line.value()
 }
@@ -76,10 +75,13 @@ pub(super) fn add(
     let told = each.filter_map(|(window, say)| Some((window, say.as_ref()?)));
     let mut line = Line::default();
     for (window, Say { left, wait }) in told.clone() {
-        let separator = if line.is_empty() { "" } else { ", " };
-        line.put(format_args!("{separator}\"{}\";r={left}", window.name));
+        line.text(if line.is_empty() { "\"" } else { ", \"" });
+        line.text(&window.name);
+        line.text("\";r=");
+        line.number((*left).into());
         if let Some(wait) = wait {
-            line.put(format_args!(";t={}", whole_seconds(*wait)));
+            line.text(";t=");
+            line.number(whole_seconds(*wait));
         }
     }
     headers.append(RATE_LIMIT_POLICY, windows.policy.clone());
@@ -134,24 +136,35 @@ impl Line {
         self.length == 0
     }
 
-    fn put(&mut self, text: std::fmt::Arguments<'_>) {
-        self.write_fmt(text)
-            .expect("a line has room for all windows");
+    fn text(&mut self, text: &str) {
+        self.bytes(text.as_bytes());
+    }
+
+    /// Writes digits; a formatter would take longer than all the rest.
+    fn number(&mut self, mut number: u64) {
+        let mut digits = [b'0'; 20];
+        let mut start = digits.len();
+        loop {
+            start -= 1;
+            digits[start] += u8::try_from(number % 10).unwrap_or_default();
+            number /= 10;
+            if number == 0 {
+                break;
+            }
+        }
+        self.bytes(&digits[start..]);
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) {
+        let end = self.length + bytes.len();
+        let place = self.bytes.get_mut(self.length..end);
+        place
+            .expect("a line has room for all windows")
+            .copy_from_slice(bytes);
+        self.length = end;
     }
 
     fn value(&self) -> HeaderValue {
         HeaderValue::from_bytes(&self.bytes[..self.length]).expect("names are legal strings")
-    }
-}
-
-impl std::fmt::Write for Line {
-    fn write_str(&mut self, text: &str) -> std::fmt::Result {
-        let end = self.length + text.len();
-        let place = self.bytes.get_mut(self.length..end);
-        place
-            .ok_or(std::fmt::Error)?
-            .copy_from_slice(text.as_bytes());
-        self.length = end;
-        Ok(())
     }
 }

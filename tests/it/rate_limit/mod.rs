@@ -136,6 +136,22 @@ fn many_threads_share_one_quota() {
     assert_eq!(admitted, 100);
 }
 
+#[tokio::test]
+async fn every_clone_of_a_layer_and_its_services_shares_the_quota() {
+    let layer = RateLimitLayer::builder("api", "100/1h".parse().expect("a quota"))
+        .build()
+        .expect("valid");
+    let mut admitted = 0;
+    for _ in 0..64 {
+        let service = layer.clone().layer(Hello::default());
+        for _ in 0..5 {
+            let answer = call(service.clone(), request("GET", "/", &[])).await;
+            admitted += usize::from(answer.status() == StatusCode::OK);
+        }
+    }
+    assert_eq!(admitted, 100);
+}
+
 fn behind_proxies() -> RateLimitLayer {
     let resolver = ClientAddrResolver::builder()
         .trusted_proxies(["10.0.0.0/8"])
