@@ -23,3 +23,11 @@ pub(crate) fn degraded(what: &'static str, detail: &dyn std::fmt::Display) {
     #[cfg(not(feature = "tracing"))]
     let _ = (what, detail);
 }
+
+/// Says that the service failed to answer.
+pub(crate) fn failed(kind: &'static str, detail: &dyn std::fmt::Display) {
+    #[cfg(feature = "tracing")]
+    tracing::error!(target: "tower_rampart", kind, %detail, "service failed");
+    #[cfg(not(feature = "tracing"))]
+    let _ = (kind, detail);
+}

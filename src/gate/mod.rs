@@ -46,11 +46,13 @@
 mod body;
 mod future;
 mod policy;
+mod rescue;
 mod service;
 
 pub use body::GateBody;
 pub use future::GateFuture;
 pub use policy::{NoWait, OptionalWait, Policy, Verdict};
+pub use rescue::{Rescue, RescueFuture, RescueLayer};
 pub use service::{Gate, GateLayer};
 
 /// Makes a policy a [`Layer`](tower_layer::Layer) that wraps services in a [`Gate`].

@@ -16,6 +16,8 @@ pub enum RejectionCode {
     InsufficientScope,
     /// 401: the caller must sign in again first (RFC 9470 §3).
     InsufficientUserAuthentication,
+    /// 500: the service failed; the log says how.
+    InternalError,
     /// 422: a file name that systems read differently.
     InvalidFilename,
     /// 400: credentials that cannot be read, or several of them.
@@ -86,6 +88,7 @@ impl RejectionCode {
             Self::InsufficientRole => "insufficient_role",
             Self::InsufficientScope => "insufficient_scope",
             Self::InsufficientUserAuthentication => "insufficient_user_authentication",
+            Self::InternalError => "internal_error",
             Self::InvalidFilename => "invalid_filename",
             Self::InvalidRequest => "invalid_request",
             Self::LengthRequired => "length_required",

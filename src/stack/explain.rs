@@ -26,6 +26,11 @@ impl Rampart {
                 "answers preflights, which carry no credentials, and lets pages read refusals",
             ),
             (
+                "rescue",
+                true,
+                "a panic or an error becomes an answer that pages can read",
+            ),
+            (
                 "rate_limit",
                 self.rate_limit.is_some(),
                 "the cheapest refusal, before any cryptography",

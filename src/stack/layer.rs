@@ -7,7 +7,7 @@ use super::builder::RampartBuilder;
 use crate::context::ContextLayer;
 use crate::cors::CorsLayer;
 use crate::csrf::CsrfLayer;
-use crate::gate::{Gate, GateLayer};
+use crate::gate::{Gate, GateLayer, Rescue, RescueLayer};
 use crate::jwt::JwtLayer;
 use crate::rate_limit::RateLimitLayer;
 use crate::security_headers::SecurityHeadersLayer;
@@ -30,23 +30,17 @@ pub struct Rampart {
 
 /// A service behind a [`Rampart`]. The type is the same whichever layers are in.
 pub type RampartService<S> = Gate<
-    Gate<
-        Gate<
-            Gate<
-                Gate<
-                    Gate<
-                        Gate<Gate<S, Option<RateLimitLayer>>, Option<JwtLayer>>,
-                        Option<SessionLayer>,
-                    >,
-                    Option<CsrfLayer>,
-                >,
-                Option<RateLimitLayer>,
-            >,
-            Option<CorsLayer>,
-        >,
-        Option<SecurityHeadersLayer>,
-    >,
+    Gate<Gate<Rescue<Guarded<S>>, Option<CorsLayer>>, Option<SecurityHeadersLayer>>,
     Option<ContextLayer>,
+>;
+
+/// A service behind the layers that may refuse to let a request in.
+type Guarded<S> = Gate<
+    Gate<
+        Gate<Gate<Gate<S, Option<RateLimitLayer>>, Option<JwtLayer>>, Option<SessionLayer>>,
+        Option<CsrfLayer>,
+    >,
+    Option<RateLimitLayer>,
 >;
 
 impl Rampart {
@@ -66,6 +60,7 @@ impl<S> Layer<S> for Rampart {
             .layer(GateLayer::new(self.context.clone()))
             .layer(GateLayer::new(self.security_headers.clone()))
             .layer(GateLayer::new(self.cors.clone()))
+            .layer(RescueLayer)
             .layer(GateLayer::new(self.rate_limit.clone()))
             .layer(GateLayer::new(self.csrf.clone()))
             .layer(GateLayer::new(self.session.clone()))

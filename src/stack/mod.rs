@@ -4,7 +4,8 @@
 //! authentication turns preflights into 401; a limit outside CORS hides its
 //! 429 from pages; a token refresh outside CSRF lets other sites rotate tokens.
 //! [`Rampart`] takes its layers in any order and applies them in one, and
-//! refuses combinations that cannot be safe.
+//! refuses combinations that cannot be safe. A service that panics or fails is
+//! answered for, inside CORS and the security headers.
 //!
 //! # What it does not stop
 //!

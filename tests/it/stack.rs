@@ -3,19 +3,20 @@
 use std::time::Duration;
 
 use http::StatusCode;
-use tower::Layer;
+use tower::{Layer, service_fn};
 use tower_rampart::clock::{ManualClock, UnixSeconds};
 use tower_rampart::context::ContextLayer;
 use tower_rampart::cors::{CorsLayer, OriginPolicy};
 use tower_rampart::csrf::CsrfLayer;
 use tower_rampart::jwt::{JwtLayer, Source};
 use tower_rampart::rate_limit::{Key, RateLimitLayer};
+use tower_rampart::rejection::Refusal;
 use tower_rampart::secret::Secret;
 use tower_rampart::security_headers::SecurityHeadersLayer;
 use tower_rampart::session::{MemoryStore, NewSession, SessionCookies, SessionLayer, TokenIssuer};
 use tower_rampart::stack::{Problem, Rampart};
 
-use crate::support::{Answer, Hello, call, request};
+use crate::support::{Answer, Body, Hello, call, request};
 
 const PAGE: (&str, &str) = ("origin", "http://localhost:5173");
 const EVIL: (&str, &str) = ("origin", "https://evil.example");
@@ -124,6 +125,67 @@ async fn cors_is_outside_authentication_and_limits() {
 }
 
 #[tokio::test]
+async fn panics_and_errors_are_answered_inside_cors() {
+    use http::{Request, Response};
+    type Outcome = Result<Response<String>, String>;
+    // Without a token that is asked for, so that the service is reached.
+    let open = Rampart::builder()
+        .cors(
+            CorsLayer::credentialed(
+                &OriginPolicy::builder()
+                    .origin(PAGE.1)
+                    .build()
+                    .expect("valid"),
+            )
+            .build()
+            .expect("valid"),
+        )
+        .security_headers(SecurityHeadersLayer::api().build().expect("valid"))
+        .context(ContextLayer::new())
+        .build()
+        .expect("a safe combination");
+    let late = |_request: Request<Body>| async { panic!("canary in a future") as Outcome };
+    let early = |_request: Request<Body>| -> std::future::Ready<Outcome> { panic!("canary") };
+    let failing = |_request: Request<Body>| async { Err("canary error".to_owned()) as Outcome };
+    for (answer, kind) in [
+        (
+            call(open.layer(service_fn(late)), request("GET", "/", &[PAGE])).await,
+            "panic",
+        ),
+        (
+            call(open.layer(service_fn(early)), request("GET", "/", &[PAGE])).await,
+            "panic",
+        ),
+        (
+            call(
+                open.layer(service_fn(failing)),
+                request("GET", "/", &[PAGE]),
+            )
+            .await,
+            "service-error",
+        ),
+    ] {
+        assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        check_decorated(&answer);
+        assert_eq!(answer.code(), "internal_error");
+        assert_eq!(
+            answer.json()["request_id"].as_str(),
+            answer.header("x-request-id")
+        );
+        assert!(!String::from_utf8_lossy(&answer.body).contains("canary"));
+        let refusal = answer.head.extensions.get::<Refusal>().expect("a refusal");
+        assert_eq!((refusal.policy(), refusal.kind()), ("rescue", kind));
+    }
+    // A service that works is not touched.
+    let fine = |_request: Request<Body>| async { Ok(Response::new("fine".to_owned())) as Outcome };
+    let answer = call(open.layer(service_fn(fine)), request("GET", "/", &[PAGE])).await;
+    assert_eq!(
+        (answer.status(), &answer.body[..]),
+        (StatusCode::OK, &b"fine"[..])
+    );
+}
+
+#[tokio::test]
 async fn the_limit_by_address_is_outside_everything_costly() {
     let setup = setup();
     for expected in [403, 403, 403, 429] {
@@ -193,6 +255,7 @@ fn the_order_is_told_in_words() {
             "context",
             "security_headers",
             "cors",
+            "rescue",
             "rate_limit",
             "csrf",
             "session",
@@ -201,11 +264,15 @@ fn the_order_is_told_in_words() {
         ]
     );
     assert!(text.lines().all(|line| line.contains(" on  ")), "{text}");
+    // Nothing but the rescue, which is always there.
+    let empty = Rampart::default().explain();
+    let on: Vec<_> = empty
+        .lines()
+        .filter(|line| !line.contains(" -   "))
+        .collect();
     assert!(
-        Rampart::default()
-            .explain()
-            .lines()
-            .all(|line| line.contains(" -   "))
+        matches!(on[..], [rescue] if rescue.contains("rescue")),
+        "{empty}"
     );
 }
 

@@ -41,7 +41,7 @@ const STOREYS: &[(&str, &[&str])] = &[
     ("identity", &["clock", "config", "trace", "wire"]),
     ("rejection", &["identity", "trace"]),
     ("trace", &["rejection"]),
-    ("gate", &["rejection", "trace"]),
+    ("gate", &["identity", "rejection", "trace"]),
     ("origin", &["config", "wire"]),
     ("context", &["gate", "identity", "rejection", "secret"]),
     ("cors", &["config", "gate", "origin", "rejection", "wire"]),

@@ -183,7 +183,7 @@ fn the_order_of_the_layers_can_be_read() {
     assert!(
         output.status.success()
             && text.contains("every request, outermost first")
-            && text.contains(" 5  csrf"),
+            && text.contains(" 6  csrf"),
         "{text}"
     );
     let json = run(&["explain", "--json"], &[]);
