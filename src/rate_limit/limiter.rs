@@ -121,7 +121,7 @@ pub(super) fn run(soon: Soon<()>) {
         #[cfg(feature = "redis")]
         Soon::Later(later) => drop(tokio::spawn(later)),
         #[cfg(not(feature = "redis"))]
-        Soon::Later(_) => {}
+        Soon::Later(later) => drop(later),
     }
 }
 
