@@ -1,6 +1,6 @@
 //! Limits, against the running server.
 
-use reqwest::{Client, Method, Response, StatusCode};
+use reqwest::{Method, Response, StatusCode};
 use serde_json::json;
 
 use crate::server::{PASSWORD, Server, refused};
@@ -139,7 +139,7 @@ async fn two_processes_allow_what_one_does() {
     ];
     let server = Server::start_with(&settings);
     let twin = server.twin(&settings);
-    let client = Client::new();
+    let client = reqwest::Client::new();
     let try_both = async |email: &str| {
         let mut statuses = Vec::new();
         for index in 0..10 {
