@@ -76,6 +76,10 @@ impl Leases {
             return 0;
         }
         let since = now.saturating_sub(lease.asked_at);
+        if lease.asked_at > 0 && !lease.answered && since < LIFETIME {
+            // One question ahead at a time; the others leave it as it is.
+            return 0;
+        }
         let used_up = lease.answered && lease.size > 0 && lease.spare == 0 && since < LIFETIME;
         let often = lease.answered && lease.size == 0 && since < OFTEN;
         lease.size = match (used_up, often) {
@@ -84,7 +88,7 @@ impl Leases {
             _ => 0,
         };
         lease.spare = 0;
-        lease.asked_at = now;
+        lease.asked_at = now.max(1);
         lease.answered = false;
         lease.size
     }

@@ -243,7 +243,7 @@ impl Link {
         let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX).max(1);
         let mut command = ::redis::cmd("SET");
         command.arg(key).arg(1).arg("PX").arg(millis);
-        // Without an answer, the ban holds in this process.
+        // Without an answer nobody else hears of the ban.
         let _: Result<String, _> = self.ask(&command).await;
     }
 
