@@ -42,7 +42,7 @@ impl Shared {
         match *self {}
     }
 
-    pub(super) fn ban(&self, _tag: u128, _caller: u128, _time: Option<Duration>) -> Soon<()> {
+    pub(super) fn ban(&self, _tag: u128, _caller: u128, _time: Option<Duration>) -> Soon<bool> {
         match *self {}
     }
 

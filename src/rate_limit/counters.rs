@@ -31,6 +31,8 @@ pub(super) struct Counters {
 /// The table of bans: room for about 7,000.
 const BANS: usize = 1 << 14;
 
+const LONGEST_BAN: Duration = Duration::from_secs(31 * 24 * 60 * 60);
+
 /// How long what other processes may change is believed without asking again.
 pub(super) const BELIEVED: Duration = Duration::from_secs(1);
 
@@ -135,7 +137,7 @@ impl Counters {
     fn without_others(&self, now: u64, ask: Ask<'_>, refused: Refused) -> Met {
         match refused {
             Refused::Banned { left } => {
-                self.keep_ban(now, ask.caller, left);
+                self.keep_ban(now, ask.caller, left, BELIEVED);
                 Met::Banned(left)
             }
             Refused::Down => Met::Down,
@@ -251,33 +253,41 @@ impl Counters {
         believed.then(|| Duration::from_nanos(left))
     }
 
-    fn keep_ban(&self, now: u64, caller: u128, left: Duration) {
-        let after =
-            |time: Duration| now.saturating_add(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
-        let believed = if self.shared.is_some() {
-            BELIEVED.min(left)
-        } else {
-            left
-        };
-        let state = [Some(after(left)), Some(after(believed))];
+    /// Keeps a ban, and how long it is believed without asking.
+    fn keep_ban(&self, now: u64, caller: u128, left: Duration, believed: Duration) {
+        let after = |time| now.saturating_add(nanos(time));
+        let state = [Some(after(left)), Some(after(believed.min(left)))];
         self.bans.write(now, ban(caller), state);
         self.banning.store(true, Ordering::Relaxed);
     }
 
-    /// Refuses a caller for a while.
-    pub(super) fn ban(&self, tag: u128, caller: u128, time: Duration) -> Soon<()> {
-        self.keep_ban(self.now(), caller, time);
-        match &self.shared {
-            Some(shared) => shared.ban(tag, caller, Some(time)),
-            None => Soon::Now(()),
-        }
+    /// Refuses a caller for a while, up to 31 days.
+    pub(super) fn ban(self: &Arc<Self>, tag: u128, caller: u128, time: Duration) -> Soon<()> {
+        let time = time.min(LONGEST_BAN);
+        self.keep_ban(self.now(), caller, time, time);
+        let Some(shared) = &self.shared else {
+            return Soon::Now(());
+        };
+        let stored = shared.ban(tag, caller, Some(time));
+        let counters = Arc::clone(self);
+        Soon::Later(Box::pin(async move {
+            // What the others have not heard of holds here until its end.
+            if stored.wait().await {
+                counters.keep_ban(counters.now(), caller, time, BELIEVED);
+            }
+        }))
     }
 
     /// Lets a caller in again.
     pub(super) fn unban(&self, tag: u128, caller: u128) -> Soon<()> {
         self.bans.write(self.now(), ban(caller), State::default());
         match &self.shared {
-            Some(shared) => shared.ban(tag, caller, None),
+            Some(shared) => {
+                let gone = shared.ban(tag, caller, None);
+                Soon::Later(Box::pin(async move {
+                    let _: bool = gone.wait().await;
+                }))
+            }
             None => Soon::Now(()),
         }
     }

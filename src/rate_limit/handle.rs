@@ -86,7 +86,7 @@ impl RateLimitHandle {
         self.0.forget(rungs).wait().await;
     }
 
-    /// Refuses a caller for a while, whatever is left; of an IPv6 address, the
+    /// Refuses a caller for a while, up to 31 days, whatever is left; of an IPv6 address, the
     /// /64. About 7,000 callers can be banned at once; of more, the one whose ban
     /// ends first is let in.
     pub async fn ban(&self, caller: &Caller, time: Duration) {

@@ -239,12 +239,12 @@ impl Link {
         }
     }
 
-    pub(super) async fn set(self: &Arc<Self>, key: String, time: Duration) {
+    /// Sets a key for a time; tells whether that was done.
+    pub(super) async fn set(self: &Arc<Self>, key: String, time: Duration) -> bool {
         let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX).max(1);
         let mut command = ::redis::cmd("SET");
         command.arg(key).arg(1).arg("PX").arg(millis);
-        // Without an answer nobody else hears of the ban.
-        let _: Result<String, _> = self.ask(&command).await;
+        self.ask::<String>(&command).await.is_ok()
     }
 
     async fn ask<T: FromRedisValue>(

@@ -161,13 +161,16 @@ impl Shared {
         tag: u128,
         caller: u128,
         time: Option<Duration>,
-    ) -> Soon<()> {
+    ) -> Soon<bool> {
         let inner = Arc::clone(&self.0);
         Soon::Later(Box::pin(async move {
             let key = inner.link.key("ban", tag, caller);
             match time {
                 Some(time) => inner.link.set(key, time).await,
-                None => inner.link.delete(vec![key]).await,
+                None => {
+                    inner.link.delete(vec![key]).await;
+                    true
+                }
             }
         }))
     }

@@ -216,6 +216,29 @@ async fn networks_are_counted_by_the_ladder_here_too() {
 }
 
 #[tokio::test]
+async fn a_ban_that_the_server_never_heard_of_holds_here() {
+    let Some(mut together) = Together::new() else {
+        return;
+    };
+    let limits = together.process().await;
+    let clock = ManualClock::at(UnixSeconds::new(1_800_000_000));
+    let layer = RateLimitLayer::builder("api", "5/1h".parse().expect("a quota"))
+        .clock(clock.clone())
+        .redis(&limits, OnFailure::Local);
+    let layer = layer.build().expect("valid");
+    let (limiter, handle) = (layer.limiter(), layer.handle());
+    together.redis.kill();
+    let caller = Caller::text(b"a");
+    handle.ban(&caller, Duration::MAX).await;
+    together.redis.start_again();
+    until(async || limits.is_connected()).await;
+    // Longer than what others say is believed.
+    clock.advance(Duration::from_millis(1_100));
+    let banned = limiter.check(b"a").await.expect_err("banned");
+    assert_eq!(banned.kind(), LimitedKind::Banned);
+}
+
+#[tokio::test]
 async fn a_ban_is_of_one_limit_and_ends_for_all() {
     let Some(together) = Together::new() else {
         return;
