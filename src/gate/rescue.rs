@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use http::{Method, Request, Response, StatusCode, request};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, request};
 use pin_project::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
@@ -20,8 +20,8 @@ use crate::rejection::{Rejection, RejectionCode, Renderer};
 /// can complete the answer: a page cannot read one without CORS fields.
 ///
 /// What went wrong goes to the log. The service's error type stays, but a call
-/// never fails any more; only a service that cannot become ready still does. A
-/// body that panics while it streams is not caught.
+/// never fails any more; only a service that says it cannot become ready still
+/// does. A body that panics while it streams is not caught.
 ///
 /// # Examples
 ///
@@ -47,14 +47,25 @@ impl<S> Layer<S> for RescueLayer {
     type Service = Rescue<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Rescue { inner }
+        Rescue {
+            inner,
+            panicked: None,
+        }
     }
 }
 
 /// The service of a [`RescueLayer`].
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Rescue<S> {
     inner: S,
+    /// What the service said when it panicked instead of becoming ready.
+    panicked: Option<String>,
+}
+
+impl<S: Clone> Clone for Rescue<S> {
+    fn clone(&self) -> Self {
+        RescueLayer.layer(self.inner.clone())
+    }
 }
 
 impl<S, B, ResBody> Service<Request<B>> for Rescue<S>
@@ -67,17 +78,21 @@ where
     type Future = RescueFuture<S::Future>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.inner.poll_ready(context)
+        // What is left in a broken state is the service's own; it was going to
+        // be asked again after a panic anyway, by the next request.
+        let polled = catch_unwind(AssertUnwindSafe(|| self.inner.poll_ready(context)));
+        polled.unwrap_or_else(|panic| {
+            self.panicked = Some(message(&*panic));
+            Poll::Ready(Ok(()))
+        })
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let asked = Asked {
-            method: request.method().clone(),
-            id: request.extensions().get().cloned(),
-            renderer: request.extensions().get().cloned(),
-        };
-        // What is left in a broken state is the service's own; it was going to
-        // be called again after a panic anyway, by the next request.
+        let asked = Asked::of(&request);
+        if let Some(panic) = self.panicked.take() {
+            let state = State::Panicked(Some(panic));
+            return RescueFuture { asked, state };
+        }
         let called = catch_unwind(AssertUnwindSafe(|| self.inner.call(request)));
         RescueFuture {
             asked,
@@ -89,14 +104,25 @@ where
     }
 }
 
-/// What is known of a request once the service has taken it.
+/// What is still known of a request once the service has taken it.
 struct Asked {
     method: Method,
     id: Option<RequestId>,
-    renderer: Option<Renderer>,
+    /// Who renders the answer, and may want to see what was asked.
+    renderer: Option<(Renderer, Uri, HeaderMap)>,
 }
 
 impl Asked {
+    fn of<B>(request: &Request<B>) -> Self {
+        let renderer = request.extensions().get::<Renderer>().cloned();
+        let seen = |renderer| (renderer, request.uri().clone(), request.headers().clone());
+        Self {
+            method: request.method().clone(),
+            id: request.extensions().get().cloned(),
+            renderer: renderer.map(seen),
+        }
+    }
+
     fn answer<B>(&self, kind: &'static str, detail: &dyn fmt::Display) -> Response<GateBody<B>> {
         crate::trace::failed(kind, detail);
         let mut head: request::Parts = Request::new(()).into_parts().0;
@@ -104,8 +130,10 @@ impl Asked {
         if let Some(id) = &self.id {
             head.extensions.insert(id.clone());
         }
-        if let Some(renderer) = &self.renderer {
+        if let Some((renderer, uri, headers)) = &self.renderer {
             head.extensions.insert(renderer.clone());
+            head.uri = uri.clone();
+            head.headers = headers.clone();
         }
         let status = StatusCode::INTERNAL_SERVER_ERROR;
         let rejection = Rejection::new(status, RejectionCode::InternalError)
@@ -152,10 +180,16 @@ where
         match polled {
             Ok(poll) => Poll::Ready(Ok(match ready!(poll) {
                 Ok(response) => response.map(GateBody::inner),
-                Err(error) => this.asked.answer("service-error", &error),
+                Err(error) => {
+                    let text = catch_unwind(AssertUnwindSafe(|| error.to_string()));
+                    let text = text.unwrap_or_else(|panic| message(&*panic));
+                    this.asked.answer("service-error", &text)
+                }
             })),
             Err(panic) => {
-                this.state.set(State::Panicked(None));
+                // What panicked once may do so again while it is dropped.
+                let dropped = || this.state.set(State::Panicked(None));
+                let _ = catch_unwind(AssertUnwindSafe(dropped));
                 let message = message(&*panic);
                 Poll::Ready(Ok(this.asked.answer("panic", &message)))
             }

@@ -38,7 +38,7 @@ impl Shared {
         match *self {}
     }
 
-    pub(super) fn forget(&self, _tag: u128, _keys: Vec<u128>) -> Soon<()> {
+    pub(super) fn forget(&self, _tag: u128, _charges: &[Charge]) -> Soon<()> {
         match *self {}
     }
 

@@ -246,6 +246,10 @@ impl RateLimitLayerBuilder {
         {
             problems.push(Problem::Ban);
         }
+        let strict = self.ban.is_some_and(|(refusals, _)| refusals.is_strict());
+        if strict && self.counting.memory == Memory::Strict {
+            problems.push(Problem::StrictBan);
+        }
         problems.extend(self.key.problems());
         let exempt = exempt(self.exempt, &mut problems);
         Problems::check(problems, || {

@@ -88,6 +88,7 @@ impl Rules {
             (Some(rungs), _) => rungs,
             (None, WithoutAddress::Together) => key::Caller::everybody().rungs(hasher),
             // Without an address everybody would share one bucket, or none.
+            (None, WithoutAddress::Refuse) if self.only_watches => return uncounted,
             (None, WithoutAddress::Refuse) => {
                 let status = StatusCode::INTERNAL_SERVER_ERROR;
                 let rejection = Rejection::new(status, RejectionCode::Misconfigured);
@@ -168,7 +169,10 @@ impl Rules {
         let back = self.refund_when.as_ref().is_some_and(|when| when(head));
         let allowed = grant.allowed();
         if let Some(left) = allowed.left.filter(|_| !self.only_watches) {
-            let back = u32::from(back);
+            let back = match &grant {
+                Granted::Kept(permit) if back => permit.cost(),
+                _ => 0,
+            };
             let says = left.map(|left| {
                 let left = left.saturating_add(back);
                 Some(Say { left, wait: None })

@@ -3,8 +3,7 @@
 use std::convert::Infallible;
 use std::fmt;
 use std::num::NonZeroU32;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use siphasher::sip128::{Hasher128 as _, SipHasher13};
@@ -22,14 +21,14 @@ use crate::clock::{Clock, UnixSeconds};
 pub(super) struct Counters {
     pub(super) hasher: SipHasher13,
     store: BoundedStore,
-    bans: BoundedStore,
-    banning: AtomicBool,
+    /// Made for the first ban.
+    bans: OnceLock<BoundedStore>,
     clock: Arc<dyn Clock>,
     shared: Option<Shared>,
 }
 
-/// The table of bans: room for about 7,000.
-const BANS: usize = 1 << 14;
+/// The table of bans, 1 MiB: three have room in each of 8,192 buckets.
+const BANS: usize = 1 << 16;
 
 const LONGEST_BAN: Duration = Duration::from_secs(31 * 24 * 60 * 60);
 
@@ -40,6 +39,12 @@ pub(super) const BELIEVED: Duration = Duration::from_secs(1);
 fn nanos(time: Duration) -> u64 {
     let seconds = time.as_secs().saturating_mul(1_000_000_000);
     seconds.saturating_add(time.subsec_nanos().into())
+}
+
+/// The time between now and then, if that is still to come.
+fn left(until: u64, now: u64) -> Option<Duration> {
+    let left = until.checked_sub(now).filter(|left| *left > 0);
+    left.map(Duration::from_nanos)
 }
 
 /// Where a ban is: until when, and until when that is believed.
@@ -58,8 +63,7 @@ impl Counters {
         Self {
             hasher: shared.as_ref().map_or_else(random, Shared::hasher),
             store: BoundedStore::new(capacity, memory),
-            bans: BoundedStore::new(BANS, Memory::Forgetful),
-            banning: AtomicBool::new(false),
+            bans: OnceLock::new(),
             clock,
             shared,
         }
@@ -92,12 +96,11 @@ impl Counters {
         if self.shared.is_some() {
             return None;
         }
-        let now = self.now();
-        if self.banned(now, caller).is_some() {
+        if self.banned(caller).is_some() {
             return None;
         }
         let mut ruling = Ruling::Never;
-        self.change(now, charge.slot(), |state| {
+        self.change(charge.slot(), |now, state| {
             let mut next = charge.rate.clamp(now, *state);
             ruling = charge.rate.spend(now, cost, &mut next);
             *state = next;
@@ -107,16 +110,16 @@ impl Counters {
 
     /// Counts a request on all its counters, or on none.
     pub(super) fn spend(self: &Arc<Self>, ask: Ask<'_>) -> Soon<Met> {
-        let now = self.now();
-        if let Some(left) = self.banned(now, ask.caller) {
+        if let Some(left) = self.banned(ask.caller) {
             return Soon::Now(Met::Banned(left));
         }
         let Some(shared) = &self.shared else {
-            return Soon::Now(Met::Counted(self.spend_here(now, ask, By::Memory)));
+            return Soon::Now(Met::Counted(self.spend_here(ask, By::Memory)));
         };
+        let now = self.now();
         match shared.spend(now, ask) {
             Soon::Now(Ok(answer)) => Soon::Now(Met::Counted(answer)),
-            Soon::Now(Err(refused)) => Soon::Now(self.without_others(now, ask, refused)),
+            Soon::Now(Err(refused)) => Soon::Now(self.without_others(ask, refused)),
             Soon::Later(later) => {
                 let counters = Arc::clone(self);
                 let charges = ask.charges.to_vec();
@@ -126,37 +129,45 @@ impl Counters {
                         ..ask
                     };
                     match later.await {
-                        Ok(answer) => Met::Counted(answer),
-                        Err(refused) => counters.without_others(now, ask, refused),
+                        Ok(answer) => {
+                            counters.is_not_banned(ask.caller);
+                            Met::Counted(answer)
+                        }
+                        Err(refused) => counters.without_others(ask, refused),
                     }
                 }))
             }
         }
     }
 
-    fn without_others(&self, now: u64, ask: Ask<'_>, refused: Refused) -> Met {
+    fn without_others(&self, ask: Ask<'_>, refused: Refused) -> Met {
+        if let Refused::Banned { left } = refused {
+            self.keep_ban(ask.caller, left, BELIEVED);
+            return Met::Banned(left);
+        }
+        // Nobody has said that it ended.
+        if let Some(left) = self.last_known_ban(ask.caller) {
+            return Met::Banned(left);
+        }
         match refused {
-            Refused::Banned { left } => {
-                self.keep_ban(now, ask.caller, left, BELIEVED);
-                Met::Banned(left)
-            }
+            Refused::Banned { left } => Met::Banned(left),
             Refused::Down => Met::Down,
             Refused::Unchecked => Met::Unchecked,
             Refused::Local { processes } => {
                 let by = By::Degraded { processes };
-                Met::Counted(self.spend_here(now, ask, by))
+                Met::Counted(self.spend_here(ask, by))
             }
         }
     }
 
-    fn spend_here(&self, now: u64, ask: Ask<'_>, by: By) -> Answer {
+    fn spend_here(&self, ask: Ask<'_>, by: By) -> Answer {
         let mut rulings = [Ruling::Never; MOST];
         let mut slots = [Charge::NONE.slot(); MOST];
         for (slot, charge) in slots.iter_mut().zip(ask.charges) {
             *slot = charge.slot();
         }
         let slots = &slots[..ask.charges.len()];
-        self.change_all(now, slots, |states| {
+        self.change_all(slots, |now, states| {
             let mut owed = [State::default(); MOST];
             for ((owed, charge), state) in owed.iter_mut().zip(ask.charges).zip(&*states) {
                 *owed = by.rate(charge.rate).clamp(now, *state);
@@ -178,9 +189,8 @@ impl Counters {
         match (receipt.by, &self.shared) {
             (By::Shared, Some(shared)) => shared.refund(receipt),
             _ => {
-                let now = self.now();
                 for (charge, mark) in &receipt.charges {
-                    self.change(now, charge.slot(), |state| {
+                    self.change(charge.slot(), |now, state| {
                         charge.rate.refund(now, receipt.cost, *mark, state);
                     });
                 }
@@ -209,86 +219,110 @@ impl Counters {
             self.store.forget(now, charge.slot());
         }
         match &self.shared {
-            Some(shared) => shared.forget(tag, charges.iter().map(|charge| charge.key).collect()),
+            Some(shared) => shared.forget(tag, charges),
             None => Soon::Now(()),
         }
+    }
+
+    /// As [`forget`](Self::forget), of what only this process counts.
+    pub(super) fn forget_here(&self, charge: Charge) {
+        self.store.forget(self.now(), charge.slot());
     }
 
     /// Counts a strike, in this process; tells whether it was the last one
     /// allowed.
     pub(super) fn strike(&self, strikes: Charge) -> bool {
-        let now = self.now();
         let mut last = false;
-        self.change(now, strikes.slot(), |state| {
+        self.change(strikes.slot(), |now, state| {
             let ruling = strikes.rate.spend(now, NonZeroU32::MIN, state);
             last = !matches!(ruling, Ruling::Left { left: 1.., .. });
         });
         last
     }
 
-    fn change(&self, now: u64, slot: Slot, change: impl FnOnce(&mut State)) {
-        let changed: Result<(), Infallible> = self.store.decide_one(now, slot, |state| {
-            change(state);
+    fn change(&self, slot: Slot, change: impl FnOnce(u64, &mut State)) {
+        let clock = || self.now();
+        let changed: Result<(), Infallible> = self.store.decide_one(clock, slot, |now, state| {
+            change(now, state);
             Ok(())
         });
         let Ok(()) = changed;
     }
 
-    fn change_all(&self, now: u64, slots: &[Slot], change: impl FnOnce(&mut [State])) {
-        let changed: Result<(), Infallible> = self.store.decide(now, slots, |states| {
-            change(states);
+    fn change_all(&self, slots: &[Slot], change: impl FnOnce(u64, &mut [State])) {
+        let clock = || self.now();
+        let changed: Result<(), Infallible> = self.store.decide(clock, slots, |now, states| {
+            change(now, states);
             Ok(())
         });
         let Ok(()) = changed;
     }
 
-    fn banned(&self, now: u64, caller: u128) -> Option<Duration> {
-        if !self.banning.load(Ordering::Relaxed) {
-            return None;
-        }
-        let [until, believed_until] = self.bans.read(ban(caller));
-        let left = until?.checked_sub(now).filter(|left| *left > 0)?;
-        // Another process may have ended it, if it can be asked.
+    /// How long a caller is banned, unless another process can be asked about
+    /// it: that one may have ended the ban.
+    fn banned(&self, caller: u128) -> Option<Duration> {
+        let [until, believed_until] = self.bans.get()?.read(ban(caller));
+        let now = self.now();
         let believed = believed_until? > now || self.connected() == Some(false);
-        believed.then(|| Duration::from_nanos(left))
+        until
+            .filter(|_| believed)
+            .and_then(|until| left(until, now))
+    }
+
+    /// Forgets a ban that another process has ended.
+    fn is_not_banned(&self, caller: u128) {
+        let Some(bans) = self.bans.get() else { return };
+        let [until, believed_until] = bans.read(ban(caller));
+        let now = self.now();
+        // One that is believed was made here, and may be on its way there.
+        if until.is_some() && believed_until.is_some_and(|until| until <= now) {
+            bans.write(now, ban(caller), State::default());
+        }
+    }
+
+    fn last_known_ban(&self, caller: u128) -> Option<Duration> {
+        let [until, _] = self.bans.get()?.read(ban(caller));
+        until.and_then(|until| left(until, self.now()))
     }
 
     /// Keeps a ban, and how long it is believed without asking.
-    fn keep_ban(&self, now: u64, caller: u128, left: Duration, believed: Duration) {
+    fn keep_ban(&self, caller: u128, left: Duration, believed: Duration) {
+        let now = self.now();
         let after = |time| now.saturating_add(nanos(time));
         let state = [Some(after(left)), Some(after(believed.min(left)))];
-        self.bans.write(now, ban(caller), state);
-        self.banning.store(true, Ordering::Relaxed);
+        let bans = || BoundedStore::new(BANS, Memory::Forgetful);
+        let bans = self.bans.get_or_init(bans);
+        bans.write(now, ban(caller), state);
     }
 
-    /// Refuses a caller for a while, up to 31 days.
-    pub(super) fn ban(self: &Arc<Self>, tag: u128, caller: u128, time: Duration) -> Soon<()> {
+    /// Refuses a caller for a while, up to 31 days; tells whether the others
+    /// have heard of it.
+    pub(super) fn ban(self: &Arc<Self>, tag: u128, caller: u128, time: Duration) -> Soon<bool> {
         let time = time.min(LONGEST_BAN);
-        self.keep_ban(self.now(), caller, time, time);
+        self.keep_ban(caller, time, time);
         let Some(shared) = &self.shared else {
-            return Soon::Now(());
+            return Soon::Now(true);
         };
         let stored = shared.ban(tag, caller, Some(time));
         let counters = Arc::clone(self);
         Soon::Later(Box::pin(async move {
             // What the others have not heard of holds here until its end.
-            if stored.wait().await {
-                counters.keep_ban(counters.now(), caller, time, BELIEVED);
+            let stored = stored.wait().await;
+            if stored {
+                counters.keep_ban(caller, time, BELIEVED);
             }
+            stored
         }))
     }
 
-    /// Lets a caller in again.
-    pub(super) fn unban(&self, tag: u128, caller: u128) -> Soon<()> {
-        self.bans.write(self.now(), ban(caller), State::default());
+    /// Lets a caller in again; tells whether the others will hear of it.
+    pub(super) fn unban(&self, tag: u128, caller: u128) -> Soon<bool> {
+        if let Some(bans) = self.bans.get() {
+            bans.write(self.now(), ban(caller), State::default());
+        }
         match &self.shared {
-            Some(shared) => {
-                let gone = shared.ban(tag, caller, None);
-                Soon::Later(Box::pin(async move {
-                    let _: bool = gone.wait().await;
-                }))
-            }
-            None => Soon::Now(()),
+            Some(shared) => shared.ban(tag, caller, None),
+            None => Soon::Now(true),
         }
     }
 

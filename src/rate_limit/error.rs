@@ -173,6 +173,11 @@ pub enum Problem {
     /// A rule for bans that cannot be followed.
     #[error("a ban comes after 1 or more refusals within up to 31 d, and lasts up to 31 d")]
     Ban,
+    /// Refusals that are counted strictly, in a table that cannot.
+    #[error(
+        "refusals before a ban are counted strictly, which Memory::Strict cannot keep; use Memory::Forgetful, or a quota that is not strict"
+    )]
+    StrictBan,
     /// The table would hold too few clients, or take too much memory.
     #[error("a capacity of {capacity} clients is outside 1,024 to 67,108,864; 262,144 take 4 MiB")]
     Capacity {

@@ -80,32 +80,42 @@ impl RateLimitHandle {
     }
 
     /// Gives a caller the whole quota back, in every window; of an IPv6 address
-    /// also what was counted for its /56 and /48.
+    /// also what was counted for its /56 and /48. Refusals that were counted
+    /// towards a ban are forgotten; a ban goes on.
     pub async fn reset(&self, caller: &Caller) {
         let rungs = caller.rungs(&self.0.counters.hasher);
+        self.0.forgive(rungs);
         self.0.forget(rungs).wait().await;
     }
 
-    /// Refuses a caller for a while, up to 31 days, whatever is left; of an IPv6 address, the
-    /// /64. About 7,000 callers can be banned at once; of more, the one whose ban
-    /// ends first is let in.
-    pub async fn ban(&self, caller: &Caller, time: Duration) {
+    /// Refuses a caller for a while, up to 31 days, whatever is left; of an IPv6
+    /// address, the /64. Thousands can be banned at once; where a place is short,
+    /// the one whose ban ends first is let in.
+    ///
+    /// Returns whether all processes that count together will hear of it; if
+    /// not, say it again. Another one may still spend what was granted to it
+    /// ahead, for a quarter of a second.
+    pub async fn ban(&self, caller: &Caller, time: Duration) -> bool {
         let rungs = caller.rungs(&self.0.counters.hasher);
         let caller = self.0.banned(rungs);
-        self.0.counters.ban(tag(rungs), caller, time).wait().await;
+        self.0.counters.ban(tag(rungs), caller, time).wait().await
     }
 
-    /// Ends a ban. Another process that has refused the caller may do so for
-    /// another second.
-    pub async fn unban(&self, caller: &Caller) {
+    /// Ends a ban, and forgets the refusals that led to it.
+    ///
+    /// Returns whether all processes that count together will hear of it; if
+    /// not, say it again. One that has refused the caller may do so for another
+    /// second.
+    pub async fn unban(&self, caller: &Caller) -> bool {
         let rungs = caller.rungs(&self.0.counters.hasher);
+        self.0.forgive(rungs);
         let caller = self.0.banned(rungs);
-        self.0.counters.unban(tag(rungs), caller).wait().await;
+        self.0.counters.unban(tag(rungs), caller).wait().await
     }
 
     /// Bans an address; see [`ban`](Self::ban).
-    pub async fn ban_address(&self, address: IpAddr, time: Duration) {
-        self.ban(&Caller::address(address), time).await;
+    pub async fn ban_address(&self, address: IpAddr, time: Duration) -> bool {
+        self.ban(&Caller::address(address), time).await
     }
 
     /// Returns how often the limit decided what.

@@ -62,6 +62,15 @@ pub(super) struct Strikes {
     pub(super) time: Duration,
 }
 
+impl Strikes {
+    fn of(self, caller: u128) -> Charge {
+        Charge {
+            key: caller ^ self.id,
+            rate: self.rate,
+        }
+    }
+}
+
 /// A request within the quota.
 #[derive(Clone, Debug)]
 pub struct Allowed {
@@ -106,6 +115,13 @@ impl Permit {
         }
     }
 
+    /// How many requests it counts as.
+    pub(super) fn cost(&self) -> u32 {
+        self.receipt
+            .as_ref()
+            .map_or(0, |receipt| receipt.cost.get())
+    }
+
     /// As [`refund`](Self::refund), not waiting for what others have to be told.
     pub(super) fn refund_soon(self) {
         if let Some(receipt) = self.receipt {
@@ -115,9 +131,9 @@ impl Permit {
 }
 
 /// Lets something happen that nobody waits for.
-pub(super) fn run(soon: Soon<()>) {
+pub(super) fn run<T: Send + 'static>(soon: Soon<T>) {
     match soon {
-        Soon::Now(()) => {}
+        Soon::Now(_) => {}
         #[cfg(feature = "redis")]
         Soon::Later(later) => drop(tokio::spawn(later)),
         #[cfg(not(feature = "redis"))]
@@ -333,12 +349,16 @@ impl Limit {
     /// Counts a refusal, and bans a caller who had too many.
     fn count_strike(&self, ask: &Ask<'_>) {
         let Some(strikes) = self.ban else { return };
-        let charge = Charge {
-            key: ask.caller ^ strikes.id,
-            rate: strikes.rate,
-        };
-        if self.counters.strike(charge) {
+        if self.counters.strike(strikes.of(ask.caller)) {
             run(self.counters.ban(ask.tag, ask.caller, strikes.time));
+        }
+    }
+
+    /// Forgets the refusals of a caller, which the next one would be added to.
+    pub(super) fn forgive(&self, rungs: Rungs) {
+        if let Some(strikes) = self.ban {
+            let strikes = strikes.of(self.banned(rungs));
+            self.counters.forget_here(strikes);
         }
     }
 

@@ -116,29 +116,32 @@ impl BoundedStore {
     /// Changes what several keys owe: all, or with an error none. Nobody else
     /// sees or changes any of them meanwhile.
     ///
-    /// `decide` gets what each owes, in the order of the keys, and puts there
-    /// what each owes next. `now` tells who still owes something.
+    /// `decide` gets the time, which `clock` tells once nobody else can come in
+    /// between, and what each owes, in the order of the keys; it puts there what
+    /// each owes next.
     ///
     /// # Panics
     ///
     /// If there are more than [`MOST`] slots.
     pub(super) fn decide<T, E>(
         &self,
-        now: u64,
+        clock: impl FnOnce() -> u64,
         slots: &[Slot],
-        decide: impl FnOnce(&mut [State]) -> Result<T, E>,
+        decide: impl FnOnce(u64, &mut [State]) -> Result<T, E>,
     ) -> Result<T, E> {
         if let [slot] = slots {
-            return self.decide_one(now, *slot, |state| decide(std::slice::from_mut(state)));
+            let decide = |now, state: &mut State| decide(now, std::slice::from_mut(state));
+            return self.decide_one(clock, *slot, decide);
         }
         let mut before = [State::default(); MOST];
         let mut locked = self.lock_all(slots);
+        let now = clock();
         for (state, slot) in before.iter_mut().zip(slots) {
             let place = self.place(*slot);
             *state = self.find(locked.bucket(place.bucket), place).state;
         }
         let mut after = before;
-        let outcome = decide(&mut after[..slots.len()])?;
+        let outcome = decide(now, &mut after[..slots.len()])?;
         for ((slot, before), after) in slots.iter().zip(before).zip(after) {
             let place = self.place(*slot);
             let bucket = locked.bucket(place.bucket);
@@ -155,15 +158,16 @@ impl BoundedStore {
     /// As [`decide`](Self::decide), for one key.
     pub(super) fn decide_one<T, E>(
         &self,
-        now: u64,
+        clock: impl FnOnce() -> u64,
         slot: Slot,
-        decide: impl FnOnce(&mut State) -> Result<T, E>,
+        decide: impl FnOnce(u64, &mut State) -> Result<T, E>,
     ) -> Result<T, E> {
         let place = self.place(slot);
         let bucket = &mut *self.lock(place.bucket);
+        let now = clock();
         let found = self.find(bucket, place);
         let mut after = found.state;
-        let outcome = decide(&mut after)?;
+        let outcome = decide(now, &mut after)?;
         self.put(bucket, place, &found, after, now);
         Ok(outcome)
     }
@@ -240,7 +244,10 @@ impl BoundedStore {
     }
 
     fn insert(&self, bucket: &mut Bucket, place: Place, owed: u64, now: u64) {
+        // One half does not push out the other.
+        let other = place.half(1).fingerprint;
         let entries = bucket.0.iter_mut();
+        let entries = entries.filter(|entry| !place.halves || entry.fingerprint != other);
         let Some(least) = entries.min_by_key(|entry| entry.owed) else {
             return;
         };

@@ -11,7 +11,7 @@ use super::store::{BoundedStore, Memory, Slot};
 
 fn owe(store: &BoundedStore, key: Slot, arrival: u64) -> Option<u64> {
     let outcome: Result<Option<u64>, ()> =
-        store.decide(0, &[key], |states| Ok(states[0][0].replace(arrival)));
+        store.decide(|| 0, &[key], |_, states| Ok(states[0][0].replace(arrival)));
     outcome.expect("the closure does not fail")
 }
 
@@ -71,10 +71,14 @@ fn a_refusal_writes_nothing() {
     let store = BoundedStore::new(1024, Memory::Forgetful);
     owe(&store, key(1), 7);
     for keys in [&[key(1)][..], &[key(1), key(2)]] {
-        let refused: Result<(), &str> = store.decide(0, keys, |states| {
-            states[0][0] = Some(9);
-            Err("limited")
-        });
+        let refused: Result<(), &str> = store.decide(
+            || 0,
+            keys,
+            |_, states| {
+                states[0][0] = Some(9);
+                Err("limited")
+            },
+        );
         assert!(refused.is_err());
     }
     assert_eq!(owe(&store, key(1), 8), Some(7));

@@ -10,6 +10,7 @@ mod jwt;
 mod password;
 mod rate_limit;
 mod rejection;
+mod rescue;
 mod security_headers;
 mod services;
 mod session;

@@ -52,7 +52,6 @@ impl Limits {
     ///
     /// None.
     #[cfg(not(feature = "redis"))]
-    #[allow(clippy::unused_async)]
     pub(crate) async fn connect(
         _config: &Config,
         _secret: &Secret,

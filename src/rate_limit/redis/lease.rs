@@ -66,7 +66,8 @@ impl Leases {
             return 0;
         };
         if shard.len() >= MOST && !shard.contains_key(&first.key) {
-            shard.retain(|_, lease| now.saturating_sub(lease.asked_at) < OFTEN);
+            // What is older can be spent no more.
+            shard.retain(|_, lease| now.saturating_sub(lease.asked_at) < LIFETIME);
             if shard.len() >= MOST {
                 return 0;
             }

@@ -231,12 +231,14 @@ impl Link {
         }
     }
 
-    pub(super) async fn delete(self: &Arc<Self>, keys: Vec<String>) {
-        // `DEL` of nothing is an error; without an answer the counters run out
-        // by themselves.
-        if !keys.is_empty() {
-            let _: Result<i64, _> = self.ask(::redis::cmd("DEL").arg(&keys)).await;
-        }
+    /// Deletes keys; tells whether that was done.
+    pub(super) async fn delete(self: &Arc<Self>, keys: Vec<String>) -> bool {
+        // `DEL` of nothing is an error.
+        keys.is_empty()
+            || self
+                .ask::<i64>(::redis::cmd("DEL").arg(&keys))
+                .await
+                .is_ok()
     }
 
     /// Sets a key for a time; tells whether that was done.
@@ -274,6 +276,14 @@ impl Link {
 
     /// Counts a failure; after too many the server is left alone.
     fn failed(self: &Arc<Self>, used: &Arc<MultiplexedConnection>, error: Option<&RedisError>) {
+        let current = self.connection.load();
+        let is_current = current
+            .as_ref()
+            .is_some_and(|current| Arc::ptr_eq(current, used));
+        if !is_current {
+            // It was replaced already, and says nothing about its successor.
+            return;
+        }
         let gone = error.is_some_and(|error| error.is_connection_dropped() || error.is_io_error());
         let in_a_row = self.in_a_row.fetch_add(1, Ordering::Relaxed) + 1;
         let within = {
@@ -285,11 +295,7 @@ impl Link {
             failures.1 += 1;
             failures.1
         };
-        let current = self.connection.load();
-        let is_current = current
-            .as_ref()
-            .is_some_and(|current| Arc::ptr_eq(current, used));
-        if is_current && (gone || in_a_row.max(within) >= FAILURES) {
+        if gone || in_a_row.max(within) >= FAILURES {
             self.connection.store(None);
             *self.failures.lock().unwrap_or_else(PoisonError::into_inner) = Default::default();
             match error {

@@ -95,10 +95,7 @@ impl Shared {
         let inner = Arc::clone(&self.0);
         Soon::Later(Box::pin(async move {
             let charges: Vec<_> = receipt.charges.iter().map(|(charge, _)| *charge).collect();
-            let now = inner.link.now();
-            for charge in &charges {
-                inner.denials.write(now, denial(charge.key), [None, None]);
-            }
+            inner.forget_denials(&charges);
             let mut arguments = vec![receipt.cost.to_string()];
             for (charge, mark) in &receipt.charges {
                 arguments.extend(match charge.rate {
@@ -119,6 +116,8 @@ impl Shared {
             let keys = inner.keys(receipt.tag, &charges).collect();
             // Without an answer the request stays counted.
             inner.link.run(Script::Refund, keys, arguments).await;
+            // Somebody may have been refused before the server heard of it.
+            inner.forget_denials(&charges);
         }))
     }
 
@@ -142,20 +141,22 @@ impl Shared {
         }))
     }
 
-    pub(in super::super) fn forget(&self, tag: u128, keys: Vec<u128>) -> Soon<()> {
+    pub(in super::super) fn forget(&self, tag: u128, charges: &[Charge]) -> Soon<()> {
         let inner = Arc::clone(&self.0);
+        let charges = charges.to_vec();
         Soon::Later(Box::pin(async move {
-            let now = inner.link.now();
-            for key in &keys {
-                inner.denials.write(now, denial(*key), [None, None]);
-                inner.leases.forget(*key);
+            inner.forget_denials(&charges);
+            let keys = inner.keys(tag, &charges).collect();
+            // Without an answer the counters run out by themselves.
+            inner.link.delete(keys).await;
+            inner.forget_denials(&charges);
+            for charge in &charges {
+                inner.leases.forget(charge.key);
             }
-            let keys = keys.iter().map(|key| inner.link.key("count", tag, *key));
-            inner.link.delete(keys.collect()).await;
         }))
     }
 
-    /// Bans a caller for a time, or no longer.
+    /// Bans a caller for a time, or no longer; tells whether that was done.
     pub(in super::super) fn ban(
         &self,
         tag: u128,
@@ -167,10 +168,7 @@ impl Shared {
             let key = inner.link.key("ban", tag, caller);
             match time {
                 Some(time) => inner.link.set(key, time).await,
-                None => {
-                    inner.link.delete(vec![key]).await;
-                    true
-                }
+                None => inner.link.delete(vec![key]).await,
             }
         }))
     }
@@ -193,11 +191,18 @@ impl Inner {
         }
     }
 
+    fn forget_denials(&self, charges: &[Charge]) {
+        let now = self.link.now();
+        for charge in charges {
+            self.denials.write(now, denial(*charge), [None, None]);
+        }
+    }
+
     /// Returns a refusal that cannot have changed since it was given.
     fn remembered(&self, now: u64, charges: &[Charge]) -> Option<Answer> {
         let mut refused = false;
         let rulings = charges.iter().map(|charge| {
-            let [until, believed_until] = self.denials.read(denial(charge.key));
+            let [until, believed_until] = self.denials.read(denial(*charge));
             match (until, believed_until) {
                 (Some(until), Some(believed)) if until > now && believed > now => {
                     refused = true;
@@ -242,7 +247,7 @@ impl Inner {
                 let until = now.saturating_add(*wait);
                 let believed = now + u64::try_from(BELIEVED.as_nanos()).unwrap_or(u64::MAX);
                 let state = [Some(until), Some(believed.min(until))];
-                self.denials.write(now, denial(charge.key), state);
+                self.denials.write(now, denial(*charge), state);
             }
             Ruling::Wait(Duration::from_nanos(*wait))
         });
@@ -252,8 +257,15 @@ impl Inner {
     }
 }
 
-/// Where a refusal is remembered.
-fn denial(key: u128) -> Slot {
+/// Where a refusal is remembered: each rate has its own, so that one that was
+/// raised refuses nobody as the old one did.
+fn denial(charge: Charge) -> Slot {
+    let rate = match charge.rate {
+        Rate::Gcra { interval, burst } => u128::from(interval) << 32 | u128::from(burst.get()),
+        Rate::Strict { period, most } => u128::from(period) << 32 | u128::from(most),
+    };
+    // The factor spreads neighbouring rates over all bits.
+    let key = charge.key ^ rate.wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835);
     Slot { key, halves: true }
 }
 

@@ -210,6 +210,45 @@ async fn who_does_not_stop_is_banned() {
 }
 
 #[tokio::test]
+async fn who_is_let_in_again_starts_with_no_refusals() {
+    for forgiving in ["unban", "reset"] {
+        let layer = builder("1/1h", &clock()).ban(
+            "3/10h".parse().expect("a quota"),
+            Duration::from_secs(3_600),
+        );
+        let layer = layer.build().expect("valid");
+        let handle = layer.handle();
+        let caller = Caller::address("192.0.2.1".parse().expect("an address"));
+        let (before, after) = match forgiving {
+            "unban" => (3, 2),
+            _ => (2, 2),
+        };
+        assert_eq!(statuses(&layer, before + 1, &[]).await[before], 429);
+        if forgiving == "unban" {
+            assert!(handle.unban(&caller).await);
+        } else {
+            handle.reset(&caller).await;
+            assert_eq!(statuses(&layer, 1, &[]).await, [200]);
+        }
+        // The third from here on would ban.
+        assert_eq!(statuses(&layer, after, &[]).await, [429; 2]);
+        assert_eq!(handle.stats().banned, 0, "{forgiving}");
+        statuses(&layer, 2, &[]).await;
+        assert_eq!(handle.stats().banned, 1, "{forgiving}");
+    }
+}
+
+#[tokio::test]
+async fn one_that_only_watches_needs_no_address() {
+    let layer = builder("1/1h", &clock()).dangerous_only_watch();
+    let layer = layer.build().expect("valid");
+    let answer = with(&layer, |request| {
+        request.extensions_mut().remove::<PeerAddr>();
+    });
+    assert_eq!(answer.await.status(), StatusCode::OK);
+}
+
+#[tokio::test]
 async fn one_that_only_watches_refuses_nothing() {
     let layer = builder("1/1h", &clock())
         .dangerous_only_watch()
@@ -480,7 +519,7 @@ async fn unknown_addresses_count_together_only_if_that_is_said() {
 fn settings_that_make_no_sense_are_all_told() {
     let quota: Quota = "1/1s".parse().expect("a quota");
     let problems = RateLimitLayer::builder("api", quota)
-        .ban(quota, Duration::ZERO)
+        .ban("1/1s,strict".parse().expect("a quota"), Duration::ZERO)
         .and("strict", "1/1s,strict".parse().expect("a quota"))
         .memory(Memory::Strict)
         .exempt(["0.0.0.0/0", "lan", "::ffff:192.0.2.0/120"])
@@ -490,7 +529,7 @@ fn settings_that_make_no_sense_are_all_told() {
         ]))
         .client_addr(ClientAddrResolver::default())
         .build()
-        .expect_err("seven are wrong")
+        .expect_err("eight are wrong")
         .into_problems();
     assert!(
         matches!(
@@ -498,6 +537,7 @@ fn settings_that_make_no_sense_are_all_told() {
             [
                 Problem::StrictQuota { .. },
                 Problem::Ban,
+                Problem::StrictBan,
                 Problem::Cookie { .. },
                 Problem::Key,
                 Problem::ExemptsEverybody { .. },

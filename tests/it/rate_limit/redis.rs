@@ -239,6 +239,40 @@ async fn a_ban_that_the_server_never_heard_of_holds_here() {
 }
 
 #[tokio::test]
+async fn who_was_banned_by_others_stays_so_while_nobody_can_be_asked() {
+    let Some(together) = Together::new() else {
+        return;
+    };
+    let other = together.process().await;
+    let (url, silence) = through_a_proxy(together.redis.port).await;
+    let one = RedisLimits::builder(url, &together.secret).connect();
+    let one = one.await.expect("a URL");
+    until(async || one.is_connected()).await;
+    let clock = ManualClock::at(UnixSeconds::new(1_800_000_000));
+    let layer = RateLimitLayer::builder("api", "5/1h".parse().expect("a quota"))
+        .clock(clock.clone())
+        .redis(&one, OnFailure::Local);
+    let layer = layer.build().expect("valid");
+    let (limiter, handle) = (layer.limiter(), layer.handle());
+    let (_, operator) = limit(&other, "5/1h", OnFailure::Local);
+    let (caller, released) = (Caller::text(b"a"), Caller::text(b"b"));
+    for caller in [&caller, &released] {
+        assert!(operator.ban(caller, Duration::from_secs(600)).await);
+    }
+    assert!(limiter.check(b"a").await.is_err());
+    assert!(limiter.check(b"b").await.is_err());
+    // The end of one is heard of, and is not forgotten either.
+    assert!(operator.unban(&released).await);
+    clock.advance(Duration::from_millis(1_100));
+    assert!(limiter.check(b"b").await.is_ok());
+    silence.send(true).expect("somebody listens");
+    let banned = limiter.check(b"a").await.expect_err("banned");
+    assert_eq!(banned.kind(), LimitedKind::Banned);
+    assert!(limiter.check(b"b").await.is_ok());
+    assert!(!handle.unban(&caller).await, "nobody has heard of it");
+}
+
+#[tokio::test]
 async fn a_ban_is_of_one_limit_and_ends_for_all() {
     let Some(together) = Together::new() else {
         return;
@@ -456,18 +490,13 @@ async fn without_the_server_each_setting_does_what_it_says() {
     }
 }
 
-#[tokio::test]
-async fn a_server_that_is_silent_is_soon_left_alone() {
-    let Some(together) = Together::new() else {
-        return;
-    };
-    // Passes everything on until it is told to be silent.
+/// Passes everything on to a server until it is told to be silent.
+async fn through_a_proxy(redis: u16) -> (String, tokio::sync::watch::Sender<bool>) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
         .await
         .expect("a port");
     let port = listener.local_addr().expect("an address").port();
     let (silence, silent) = tokio::sync::watch::channel(false);
-    let redis = together.redis.port;
     tokio::spawn(async move {
         while let Ok((mut client, _)) = listener.accept().await {
             let mut silent = silent.clone();
@@ -486,7 +515,15 @@ async fn a_server_that_is_silent_is_soon_left_alone() {
             });
         }
     });
-    let url = format!("redis://127.0.0.1:{port}/");
+    (format!("redis://127.0.0.1:{port}/"), silence)
+}
+
+#[tokio::test]
+async fn a_server_that_is_silent_is_soon_left_alone() {
+    let Some(together) = Together::new() else {
+        return;
+    };
+    let (url, silence) = through_a_proxy(together.redis.port).await;
     let limits = RedisLimits::builder(url, &together.secret).processes(3);
     let limits = limits.connect().await.expect("a URL");
     let (limiter, _) = limit(&limits, "30/1h", OnFailure::Local);
