@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use http::header::HeaderName;
-use http::{HeaderValue, request, response};
+use http::header::{AUTHORIZATION, COOKIE, HeaderName, SET_COOKIE};
+use http::{HeaderMap, HeaderValue, request, response};
 
 use crate::gate::{NoWait, Policy, Verdict, gate_layer};
 use crate::identity::{ClientAddr, ClientAddrResolver, RequestId};
@@ -62,6 +62,7 @@ impl Policy for ContextLayer {
 
     fn enter(&self, pass: &Context, head: &mut request::Parts) {
         head.headers.remove(X_REQUEST_ID);
+        hide(&mut head.headers, &[AUTHORIZATION, COOKIE]);
         head.extensions.insert(RequestId::new(&pass.id));
         if let Some(address) = pass.address {
             head.extensions.insert(address);
@@ -74,6 +75,16 @@ impl Policy for ContextLayer {
     fn leave(&self, pass: Context, head: &mut response::Parts) {
         let id = HeaderValue::try_from(&*pass.id).expect("an identifier is hexadecimal");
         head.headers.insert(X_REQUEST_ID, id);
+        hide(&mut head.headers, &[SET_COOKIE]);
+    }
+}
+
+/// Keeps credentials out of what prints headers.
+fn hide(headers: &mut HeaderMap, names: &[HeaderName]) {
+    for (name, value) in headers.iter_mut() {
+        if names.contains(name) {
+            value.set_sensitive(true);
+        }
     }
 }
 

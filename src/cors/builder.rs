@@ -1,6 +1,7 @@
 //! The settings of [`CorsLayer`].
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, Method};
@@ -43,6 +44,7 @@ pub struct CorsLayerBuilder {
     methods: Vec<Method>,
     request_headers: Vec<HeaderName>,
     exposed: Vec<HeaderName>,
+    any_request_header: bool,
     max_age: Duration,
 }
 
@@ -53,6 +55,7 @@ impl CorsLayerBuilder {
             methods: Vec::new(),
             request_headers: Vec::new(),
             exposed: Vec::new(),
+            any_request_header: false,
             max_age: Duration::from_secs(600),
         }
     }
@@ -67,6 +70,14 @@ impl CorsLayerBuilder {
     /// Replaces the request headers that pages may set.
     pub fn request_headers(mut self, headers: impl IntoIterator<Item = HeaderName>) -> Self {
         self.request_headers = headers.into_iter().collect();
+        self
+    }
+
+    /// Lets pages set any request header, `Authorization` included, which a
+    /// browser does not count among any (Fetch, CORS protocol and credentials).
+    /// Only for layers without credentials.
+    pub fn any_request_header(mut self) -> Self {
+        self.any_request_header = true;
         self
     }
 
@@ -115,6 +126,12 @@ impl CorsLayerBuilder {
                 name: name.to_string(),
             });
         }
+        if self.any_request_header && self.audience.sends_credentials() {
+            problems.push(Problem::AnyHeaderWithCredentials);
+        }
+        if self.any_request_header && !self.request_headers.is_empty() {
+            problems.push(Problem::AnyHeaderAndSome);
+        }
         if self.max_age > Duration::from_secs(24 * 60 * 60) {
             problems.push(Problem::MaxAgeTooLong {
                 max_age: self.max_age,
@@ -124,9 +141,14 @@ impl CorsLayerBuilder {
             CorsLayer(Arc::new(Rules {
                 audience: self.audience,
                 allow_methods: list(self.methods.iter().map(Method::as_str)),
-                allow_headers: list(self.request_headers.iter().map(HeaderName::as_str)),
+                allow_headers: if self.any_request_header {
+                    Some(HeaderValue::from_static("*,authorization"))
+                } else {
+                    list(self.request_headers.iter().map(HeaderName::as_str))
+                },
                 expose_headers: list(self.exposed.iter().map(HeaderName::as_str)),
                 max_age: HeaderValue::from(self.max_age.as_secs()),
+                warned: AtomicBool::new(false),
             }))
         })
     }

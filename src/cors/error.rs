@@ -13,6 +13,12 @@ pub type ConfigError = Problems<Problem>;
 #[derive(Clone, Debug, Eq, Error, PartialEq)]
 #[non_exhaustive]
 pub enum Problem {
+    /// One says all there is to say.
+    #[error("any request header is allowed, and some by name as well; remove one of the two")]
+    AnyHeaderAndSome,
+    /// With credentials `*` is a header of that name.
+    #[error("browsers take no `*` for headers of requests with credentials; name the headers")]
+    AnyHeaderWithCredentials,
     /// Scripts can never read or send this field.
     #[error("header {name:?} is out of reach of scripts in every browser; remove it")]
     ForbiddenHeader {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::{request, response};
+use http::{HeaderMap, request, response};
 
 use super::rules::{AllowOrigin, Rules};
 use crate::gate::{NoWait, Policy, Verdict, gate_layer};
@@ -13,17 +13,62 @@ use crate::gate::{NoWait, Policy, Verdict, gate_layer};
 #[derive(Clone, Debug)]
 pub struct CorsLayer(pub(super) Arc<Rules>);
 
+impl CorsLayer {
+    /// Completes an answer that was not made inside this layer, as it would
+    /// have been: for a middleware outside of it, a timeout for instance, whose
+    /// answers pages could not read otherwise.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use http::{HeaderMap, HeaderValue, header};
+    /// use tower_rampart::cors::{CorsLayer, OriginPolicy};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let origins = OriginPolicy::builder().origin("http://localhost:5173").build()?;
+    /// let cors = CorsLayer::credentialed(&origins).build()?;
+    /// let (mut request, mut answer) = (HeaderMap::new(), HeaderMap::new());
+    /// request.insert(header::ORIGIN, HeaderValue::from_static("http://localhost:5173"));
+    /// cors.decorate(&request, &mut answer);
+    /// assert_eq!(answer[header::ACCESS_CONTROL_ALLOW_ORIGIN], "http://localhost:5173");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn decorate(&self, request: &HeaderMap, response: &mut HeaderMap) {
+        self.0.leave(self.0.allowed(request), response);
+    }
+}
+
+/// Says that an outer layer decides already.
+#[derive(Clone, Copy, Debug)]
+struct Decided;
+
 impl Policy for CorsLayer {
     const NAME: &'static str = "cors";
-    type Pass = AllowOrigin;
-    type Wait = NoWait<AllowOrigin>;
+    /// `None` if an outer layer decides.
+    type Pass = Option<AllowOrigin>;
+    type Wait = NoWait<Self::Pass>;
 
     fn admit(&self, head: &request::Parts) -> Verdict<Self::Pass, Self::Wait> {
+        if head.extensions.get::<Decided>().is_some() {
+            self.0.warn_of_another();
+            return Verdict::Pass(None);
+        }
         self.0.admit(head)
     }
 
-    fn leave(&self, pass: AllowOrigin, head: &mut response::Parts) {
-        self.0.leave(pass, head);
+    fn enter(&self, pass: &Self::Pass, head: &mut request::Parts) {
+        // The first extension of a request allocates, which a warning is not
+        // worth; what names requests or routes has added one already.
+        if pass.is_some() && !head.extensions.is_empty() {
+            head.extensions.insert(Decided);
+        }
+    }
+
+    fn leave(&self, pass: Self::Pass, head: &mut response::Parts) {
+        if let Some(allow) = pass {
+            self.0.leave(allow, &mut head.headers);
+        }
     }
 }
 

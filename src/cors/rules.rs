@@ -1,12 +1,14 @@
 //! What a browser is told. Constants, but for the origin.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use bytes::Bytes;
 use http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
     ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE,
     ACCESS_CONTROL_REQUEST_METHOD, ORIGIN, VARY,
 };
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, request, response};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, request};
 
 use crate::gate::{NoWait, Verdict};
 use crate::origin::OriginPolicy;
@@ -25,6 +27,18 @@ pub(super) enum Audience {
     },
 }
 
+impl Audience {
+    pub(super) fn sends_credentials(&self) -> bool {
+        matches!(
+            self,
+            Self::Listed {
+                credentials: true,
+                ..
+            }
+        )
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Rules {
     pub(super) audience: Audience,
@@ -32,23 +46,27 @@ pub(super) struct Rules {
     pub(super) allow_headers: Option<HeaderValue>,
     pub(super) expose_headers: Option<HeaderValue>,
     pub(super) max_age: HeaderValue,
+    /// Whether it was said that there is another layer outside.
+    pub(super) warned: AtomicBool,
 }
 
 /// What `Access-Control-Allow-Origin` will say, if anything.
 pub(super) type AllowOrigin = Option<HeaderValue>;
 
+/// What is decided here, if it is not outside.
+type Told = Option<AllowOrigin>;
+
 const PREFLIGHT_VARY: HeaderValue = HeaderValue::from_static(
     "Origin, Access-Control-Request-Method, Access-Control-Request-Headers",
 );
 
+const PREFLIGHT_FIELDS: usize = 16;
+
 impl Rules {
-    pub(super) fn admit(&self, head: &request::Parts) -> Verdict<AllowOrigin, NoWait<AllowOrigin>> {
-        let allow = match &self.audience {
-            Audience::Anybody => Some(HeaderValue::from_static("*")),
-            Audience::Listed { origins, .. } => origins.allowed_origin(&head.headers).cloned(),
-        };
+    pub(super) fn admit(&self, head: &request::Parts) -> Verdict<Told, NoWait<Told>> {
+        let allow = self.allowed(&head.headers);
         if !is_preflight(head) {
-            return Verdict::Pass(allow);
+            return Verdict::Pass(Some(allow));
         }
         match allow {
             Some(origin) => Verdict::Reply(Reply::Response(self.preflight(origin))),
@@ -59,10 +77,29 @@ impl Rules {
         }
     }
 
+    /// What an answer to a request may say, decided once: the list may be
+    /// replaced before there is one.
+    pub(super) fn allowed(&self, request: &HeaderMap) -> AllowOrigin {
+        match &self.audience {
+            Audience::Anybody => Some(HeaderValue::from_static("*")),
+            Audience::Listed { origins, .. } => origins.allowed_origin(request).cloned(),
+        }
+    }
+
+    /// Says once that this layer has nothing to decide.
+    pub(super) fn warn_of_another(&self) {
+        if !self.warned.swap(true, Ordering::Relaxed) {
+            let what = "a CORS layer inside another one decides nothing; remove one";
+            crate::trace::degraded("layer-twice", &what);
+        }
+    }
+
     fn preflight(&self, origin: HeaderValue) -> Response<Bytes> {
         let mut response = Response::new(Bytes::new());
         *response.status_mut() = StatusCode::NO_CONTENT;
         let headers = response.headers_mut();
+        // These six, and what layers outside of this one add.
+        headers.reserve(PREFLIGHT_FIELDS);
         self.allow(headers, origin);
         for (name, value) in [
             (ACCESS_CONTROL_ALLOW_METHODS, &self.allow_methods),
@@ -77,31 +114,24 @@ impl Rules {
         response
     }
 
-    pub(super) fn leave(&self, allow: AllowOrigin, head: &mut response::Parts) {
+    pub(super) fn leave(&self, allow: AllowOrigin, headers: &mut HeaderMap) {
         // One source of truth: what a handler or an upstream says about
         // sharing would let it open what is closed here.
-        strip(&mut head.headers);
+        strip(headers);
         if matches!(self.audience, Audience::Listed { .. }) {
-            vary::add(&mut head.headers, "Origin");
+            vary::add(headers, "Origin");
         }
         if let Some(origin) = allow {
-            self.allow(&mut head.headers, origin);
+            self.allow(headers, origin);
             if let Some(exposed) = &self.expose_headers {
-                head.headers
-                    .insert(ACCESS_CONTROL_EXPOSE_HEADERS, exposed.clone());
+                headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, exposed.clone());
             }
         }
     }
 
     fn allow(&self, headers: &mut HeaderMap, origin: HeaderValue) {
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-        if matches!(
-            self.audience,
-            Audience::Listed {
-                credentials: true,
-                ..
-            }
-        ) {
+        if self.audience.sends_credentials() {
             headers.insert(
                 ACCESS_CONTROL_ALLOW_CREDENTIALS,
                 HeaderValue::from_static("true"),

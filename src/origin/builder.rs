@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
+
 use super::error::{ConfigError, Problem};
 use super::{Allowed, OriginPolicy};
 use crate::config::Problems;
@@ -96,8 +98,16 @@ impl OriginPolicyBuilder {
     ///
     /// One [`Problem`] for each entry that could never match, or should not.
     pub fn build(self) -> Result<OriginPolicy, ConfigError> {
+        let allowed = self.check()?;
+        Ok(OriginPolicy(Arc::new(ArcSwap::from_pointee(allowed))))
+    }
+
+    pub(super) fn check(self) -> Result<Allowed, ConfigError> {
         let mut problems = Vec::new();
-        let mut allowed = Allowed::default();
+        let mut allowed = Allowed {
+            production: self.production,
+            ..Allowed::default()
+        };
         for entry in &self.entries {
             match self.judge(entry) {
                 Ok(parts) => allowed.add(entry, &parts),
@@ -107,7 +117,7 @@ impl OriginPolicyBuilder {
         if self.entries.is_empty() {
             problems.push(Problem::Empty);
         }
-        Problems::check(problems, || OriginPolicy(Arc::new(allowed)))
+        Problems::check(problems, || allowed)
     }
 
     fn judge<'a>(&self, entry: &'a Entry) -> Result<OriginParts<'a>, Problem> {
@@ -163,7 +173,7 @@ impl Allowed {
                 .or_default()
                 .push((scheme, parts.port)),
             Kind::AnyPort => {
-                self.any_port.insert((scheme, host));
+                self.any_port.entry(host).or_default().push(scheme);
             }
         }
     }

@@ -4,20 +4,26 @@ mod builder;
 mod error;
 
 use std::collections::{HashMap, HashSet};
+use std::fmt;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use http::HeaderMap;
 use http::header::ORIGIN;
 
-use crate::wire::origin::OriginParts;
+use crate::wire::origin::{MAX_ORIGIN_BYTES, OriginParts};
+
+use error::ConfigError;
 
 pub use builder::OriginPolicyBuilder;
 pub use error::Problem;
 
-/// An allow-list of origins. Clones share it.
+/// An allow-list of origins. Clones share it, and see it
+/// [replaced](Self::replace).
 ///
 /// A browser's origin matches byte by byte, or by whole labels for
-/// subdomains; there is no pattern language to get wrong.
+/// subdomains; there is no pattern language to get wrong. The time that takes
+/// does not depend on how many origins there are.
 ///
 /// # Examples
 ///
@@ -36,16 +42,17 @@ pub use error::Problem;
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Debug)]
-pub struct OriginPolicy(Arc<Allowed>);
+#[derive(Clone)]
+pub struct OriginPolicy(Arc<ArcSwap<Allowed>>);
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Allowed {
     exact: HashSet<String>,
     /// Host → the schemes and ports under which its subdomains are allowed.
     subdomains: HashMap<String, Vec<(String, Option<u16>)>>,
-    /// Scheme and host whose every port is allowed.
-    any_port: HashSet<(String, String)>,
+    /// Host → the schemes under which its every port is allowed.
+    any_port: HashMap<String, Vec<String>>,
+    production: bool,
 }
 
 impl OriginPolicy {
@@ -57,32 +64,27 @@ impl OriginPolicy {
     /// Tells whether an origin, as a browser serializes it, is on the list.
     #[must_use]
     pub fn allows(&self, origin: &str) -> bool {
-        if self.0.exact.contains(origin) {
-            return true;
-        }
-        if self.0.subdomains.is_empty() && self.0.any_port.is_empty() {
-            return false;
-        }
-        OriginParts::parse(origin).is_ok_and(|parts| self.allows_pattern(&parts))
+        self.0.load().allows(origin)
     }
 
-    fn allows_pattern(&self, parts: &OriginParts<'_>) -> bool {
-        let mut host = parts.host;
-        while let Some((_, parent)) = host.split_once('.') {
-            let allowed = self.0.subdomains.get(parent).into_iter().flatten();
-            if allowed
-                .into_iter()
-                .any(|(scheme, port)| scheme == parts.scheme && *port == parts.port)
-            {
-                return true;
-            }
-            host = parent;
-        }
-        !self.0.any_port.is_empty()
-            && self
-                .0
-                .any_port
-                .contains(&(parts.scheme.to_owned(), parts.host.to_owned()))
+    /// Replaces the list, for every layer that shares it and from the next
+    /// request on; one that is being answered keeps what it was told. A list for
+    /// production stays one.
+    ///
+    /// # Errors
+    ///
+    /// Every [`Problem`] found; the list stays as it is then.
+    pub fn replace(&self, with: OriginPolicyBuilder) -> Result<(), ConfigError> {
+        let production = self.0.load().production;
+        let list = if production { with.production() } else { with };
+        self.0.store(Arc::new(list.check()?));
+        Ok(())
+    }
+
+    /// Returns what is on the list, in words.
+    #[must_use]
+    pub fn entries(&self) -> Vec<String> {
+        self.0.load().entries()
     }
 
     /// Returns the allowed origin of a request: exactly one field, on the list.
@@ -91,5 +93,57 @@ impl OriginPolicy {
         let mut fields = headers.get_all(ORIGIN).iter();
         let only = fields.next().filter(|_| fields.next().is_none())?;
         self.allows(only.to_str().ok()?).then_some(only)
+    }
+}
+
+impl Allowed {
+    fn allows(&self, origin: &str) -> bool {
+        if origin.len() > MAX_ORIGIN_BYTES {
+            return false;
+        }
+        if self.exact.contains(origin) {
+            return true;
+        }
+        if self.subdomains.is_empty() && self.any_port.is_empty() {
+            return false;
+        }
+        OriginParts::parse(origin).is_ok_and(|parts| self.allows_pattern(&parts))
+    }
+
+    fn allows_pattern(&self, parts: &OriginParts<'_>) -> bool {
+        let mut host = parts.host;
+        while let Some((_, parent)) = host.split_once('.') {
+            let mut allowed = self.subdomains.get(parent).into_iter().flatten();
+            if allowed.any(|(scheme, port)| scheme == parts.scheme && *port == parts.port) {
+                return true;
+            }
+            host = parent;
+        }
+        let mut schemes = self.any_port.get(parts.host).into_iter().flatten();
+        schemes.any(|scheme| scheme == parts.scheme)
+    }
+
+    fn entries(&self) -> Vec<String> {
+        let mut entries: Vec<String> = self.exact.iter().cloned().collect();
+        for (host, schemes) in &self.subdomains {
+            entries.extend(schemes.iter().map(|(scheme, port)| {
+                let port = port.map(|port| format!(":{port}")).unwrap_or_default();
+                format!("subdomains of {scheme}://{host}{port}")
+            }));
+        }
+        for (host, schemes) in &self.any_port {
+            let each = schemes.iter();
+            entries.extend(each.map(|scheme| format!("any port on {scheme}://{host}")));
+        }
+        entries.sort();
+        entries
+    }
+}
+
+impl fmt::Debug for OriginPolicy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("OriginPolicy")
+            .field(&self.entries())
+            .finish()
     }
 }

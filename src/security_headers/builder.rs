@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use http::HeaderValue;
 use http::header::{
-    CONTENT_SECURITY_POLICY, HeaderName, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY,
-    X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    CACHE_CONTROL, HeaderName, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
+    X_FRAME_OPTIONS,
 };
 
+use super::csp::{ContentSecurityPolicy, checked};
 use super::error::{ConfigError, Problem};
 use super::layer::SecurityHeadersLayer;
 use super::rules::Rules;
@@ -18,13 +19,25 @@ impl SecurityHeadersLayer {
     /// Starts with the headers of a service without pages: nothing may be
     /// loaded or framed.
     pub fn api() -> SecurityHeadersLayerBuilder {
-        SecurityHeadersLayerBuilder::api()
+        SecurityHeadersLayerBuilder::new(Preset::Api)
     }
 
     /// Starts with the headers of a service with pages that load only from
     /// itself.
     pub fn web() -> SecurityHeadersLayerBuilder {
-        SecurityHeadersLayerBuilder::web()
+        SecurityHeadersLayerBuilder::new(Preset::Web)
+    }
+
+    /// Starts with what the OWASP Secure Headers Project proposes for pages, but
+    /// for two: `Strict-Transport-Security` and `upgrade-insecure-requests` come
+    /// with [`hsts`](SecurityHeadersLayerBuilder::hsts), and `Clear-Site-Data` is
+    /// for the answer to a sign-out: on every answer it would sign everybody out.
+    ///
+    /// Pages may load nothing of others that does not say so
+    /// (`Cross-Origin-Embedder-Policy`), and nothing is cached unless a handler
+    /// says how.
+    pub fn owasp() -> SecurityHeadersLayerBuilder {
+        SecurityHeadersLayerBuilder::new(Preset::Owasp)
     }
 }
 
@@ -32,39 +45,45 @@ impl SecurityHeadersLayer {
 #[derive(Debug)]
 #[must_use]
 pub struct SecurityHeadersLayerBuilder {
-    csp: String,
-    frame: &'static str,
-    referrer: &'static str,
+    preset: Preset,
+    policy: ContentSecurityPolicy,
     hsts: Option<Duration>,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Preset {
+    Api,
+    Web,
+    Owasp,
 }
 
 const PERMISSIONS: &str = "accelerometer=(), camera=(), geolocation=(), gyroscope=(), magnetometer=(), \
                            microphone=(), payment=(), usb=()";
 
-impl SecurityHeadersLayerBuilder {
-    pub(super) fn api() -> Self {
-        Self {
-            csp: "default-src 'none'; frame-ancestors 'none'".to_owned(),
-            frame: "DENY",
-            referrer: "no-referrer",
-            hsts: None,
-        }
-    }
+const ALL_PERMISSIONS: &str = "accelerometer=(), autoplay=(), camera=(), clipboard-read=(), clipboard-write=(), \
+                               cross-origin-isolated=(), display-capture=(), encrypted-media=(), fullscreen=(), \
+                               gamepad=(), geolocation=(), gyroscope=(), hid=(), idle-detection=(), keyboard-map=(), \
+                               magnetometer=(), microphone=(), midi=(), payment=(), picture-in-picture=(), \
+                               publickey-credentials-get=(), screen-wake-lock=(), serial=(), sync-xhr=(self), usb=(), \
+                               web-share=(), xr-spatial-tracking=()";
 
-    pub(super) fn web() -> Self {
+impl SecurityHeadersLayerBuilder {
+    fn new(preset: Preset) -> Self {
+        let policy = match preset {
+            Preset::Api => ContentSecurityPolicy::nothing(),
+            Preset::Web | Preset::Owasp => ContentSecurityPolicy::own(),
+        };
         Self {
-            csp: "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"
-                .to_owned(),
-            frame: "DENY",
-            referrer: "strict-origin-when-cross-origin",
+            preset,
+            policy,
             hsts: None,
         }
     }
 
     /// Replaces the content security policy. A handler's own policy wins over
     /// it.
-    pub fn content_security_policy(mut self, policy: impl Into<String>) -> Self {
-        self.csp = policy.into();
+    pub fn content_security_policy(mut self, policy: impl Into<ContentSecurityPolicy>) -> Self {
+        self.policy = policy.into();
         self
     }
 
@@ -81,69 +100,56 @@ impl SecurityHeadersLayerBuilder {
     ///
     /// Every [`Problem`] found.
     pub fn build(self) -> Result<SecurityHeadersLayer, ConfigError> {
-        let mut problems = Vec::new();
-        if let Some(reason) = csp_fault(&self.csp) {
-            problems.push(Problem::ContentSecurityPolicy {
-                policy: self.csp.clone(),
-                reason,
-            });
-        }
+        let mut problems = self.policy.problems();
         if let Some(max_age) = self
             .hsts
             .filter(|max_age| *max_age < Duration::from_secs(24 * 60 * 60))
         {
             problems.push(Problem::HstsTooShort { max_age });
         }
-        Problems::check(problems, || {
-            let fixed = |name: &'static str| HeaderName::from_static(name);
-            let mut always = vec![
-                (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
-                (X_FRAME_OPTIONS, HeaderValue::from_static(self.frame)),
-            ];
-            if let Some(max_age) = self.hsts {
-                let value = format!("max-age={}; includeSubDomains", max_age.as_secs());
-                always.push((STRICT_TRANSPORT_SECURITY, checked(value)));
+        Problems::check(problems, || SecurityHeadersLayer(Arc::new(self.rules())))
+    }
+
+    fn rules(self) -> Rules {
+        let text = HeaderValue::from_static;
+        let mut always = vec![
+            (X_CONTENT_TYPE_OPTIONS, text("nosniff")),
+            (X_FRAME_OPTIONS, text("DENY")),
+        ];
+        let mut policy = self.policy;
+        if let Some(max_age) = self.hsts {
+            let value = format!("max-age={}; includeSubDomains", max_age.as_secs());
+            always.push((STRICT_TRANSPORT_SECURITY, checked(value)));
+            if self.preset == Preset::Owasp {
+                policy = policy.set("upgrade-insecure-requests", [""; 0]);
             }
-            let if_absent = vec![
-                (CONTENT_SECURITY_POLICY, checked(self.csp)),
-                (REFERRER_POLICY, HeaderValue::from_static(self.referrer)),
-                (
-                    fixed("cross-origin-opener-policy"),
-                    HeaderValue::from_static("same-origin"),
-                ),
-                (
-                    fixed("cross-origin-resource-policy"),
-                    HeaderValue::from_static("same-origin"),
-                ),
-                (
-                    fixed("permissions-policy"),
-                    HeaderValue::from_static(PERMISSIONS),
-                ),
-            ];
-            SecurityHeadersLayer(Arc::new(Rules { always, if_absent }))
-        })
+        }
+        let fixed = HeaderName::from_static;
+        let referrer = match self.preset {
+            Preset::Api | Preset::Owasp => "no-referrer",
+            Preset::Web => "strict-origin-when-cross-origin",
+        };
+        let permissions = match self.preset {
+            Preset::Api | Preset::Web => PERMISSIONS,
+            Preset::Owasp => ALL_PERMISSIONS,
+        };
+        let mut if_absent = vec![
+            (REFERRER_POLICY, text(referrer)),
+            (fixed("cross-origin-opener-policy"), text("same-origin")),
+            (fixed("cross-origin-resource-policy"), text("same-origin")),
+            (fixed("permissions-policy"), text(permissions)),
+        ];
+        if self.preset == Preset::Owasp {
+            if_absent.extend([
+                (fixed("cross-origin-embedder-policy"), text("require-corp")),
+                (fixed("x-permitted-cross-domain-policies"), text("none")),
+                (CACHE_CONTROL, text("no-store, max-age=0")),
+            ]);
+        }
+        Rules {
+            always,
+            if_absent,
+            policy: policy.compile(),
+        }
     }
-}
-
-fn checked(value: String) -> HeaderValue {
-    HeaderValue::try_from(value).expect("the value was checked to be printable ASCII")
-}
-
-/// Finds what makes a policy weaker than it looks.
-fn csp_fault(policy: &str) -> Option<&'static str> {
-    const QUOTED: [&str; 5] = [
-        "none",
-        "self",
-        "strict-dynamic",
-        "unsafe-eval",
-        "unsafe-inline",
-    ];
-    if policy.trim().is_empty() {
-        return Some("it is empty; leave the default");
-    }
-    if !policy.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
-        return Some("it has characters that no header can carry; use printable ASCII");
-    }
-    let bare = policy.split([' ', ';']).any(|word| QUOTED.contains(&word));
-    bare.then_some("a keyword without quotes is read as a host name; write 'self'")
 }

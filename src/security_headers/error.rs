@@ -13,11 +13,13 @@ pub type ConfigError = Problems<Problem>;
 #[derive(Clone, Debug, Eq, Error, PartialEq)]
 #[non_exhaustive]
 pub enum Problem {
-    /// The policy cannot be sent.
-    #[error("content security policy {policy:?}: {reason}")]
+    /// The policy is weaker than it looks, or none.
+    #[error("content security policy {policy:?}, {directive:?}: {reason}")]
     ContentSecurityPolicy {
         /// The policy as given.
         policy: String,
+        /// The directive.
+        directive: String,
         /// What is wrong, and the fix.
         reason: &'static str,
     },

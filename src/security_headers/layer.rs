@@ -19,11 +19,17 @@ impl Policy for SecurityHeadersLayer {
     type Wait = NoWait<Seen>;
 
     fn admit(&self, head: &request::Parts) -> Verdict<Self::Pass, Self::Wait> {
-        Verdict::Pass(Rules::look(head))
+        Verdict::Pass(self.0.look(head))
+    }
+
+    fn enter(&self, pass: &Seen, head: &mut request::Parts) {
+        if let Some(nonce) = &pass.nonce {
+            head.extensions.insert(nonce.clone());
+        }
     }
 
     fn leave(&self, pass: Seen, head: &mut response::Parts) {
-        self.0.leave(pass, head);
+        self.0.leave(&pass, head);
     }
 }
 

@@ -31,14 +31,17 @@
 //! # What each setting costs
 //!
 //! `hsts` cannot be taken back before it expires: browsers refuse plain HTTP
-//! to the host until then.
+//! to the host until then. A policy with a nonce costs a random number and three
+//! allocations a response.
 
 mod builder;
+mod csp;
 mod error;
 mod layer;
 mod rules;
 
 pub use builder::SecurityHeadersLayerBuilder;
+pub use csp::{ContentSecurityPolicy, CspNonce};
 pub use error::{ConfigError, Problem};
 pub use layer::SecurityHeadersLayer;
 pub use rules::Seen;

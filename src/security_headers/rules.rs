@@ -1,36 +1,48 @@
 //! Writing the headers.
 
-use http::header::{AUTHORIZATION, CACHE_CONTROL, COOKIE, SERVER, SET_COOKIE};
+use http::header::{
+    AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, COOKIE, SERVER, SET_COOKIE,
+};
 use http::{HeaderName, HeaderValue, request, response};
+
+use super::csp::{Compiled, CspNonce};
 
 #[derive(Debug)]
 pub(super) struct Rules {
     pub(super) always: Vec<(HeaderName, HeaderValue)>,
     pub(super) if_absent: Vec<(HeaderName, HeaderValue)>,
+    pub(super) policy: Compiled,
 }
 
-/// Whether a request came with credentials.
-#[derive(Clone, Copy, Debug)]
+/// Whether a request came with credentials, and the nonce of its response.
+#[derive(Clone, Debug)]
 pub struct Seen {
     credentials: bool,
+    pub(super) nonce: Option<CspNonce>,
 }
 
 impl Rules {
-    pub(super) fn look(head: &request::Parts) -> Seen {
+    pub(super) fn look(&self, head: &request::Parts) -> Seen {
         Seen {
+            nonce: self.policy.nonce(),
             credentials: head.headers.contains_key(AUTHORIZATION)
                 || head.headers.contains_key(COOKIE),
         }
     }
 
-    pub(super) fn leave(&self, seen: Seen, head: &mut response::Parts) {
+    pub(super) fn leave(&self, seen: &Seen, head: &mut response::Parts) {
         let headers = &mut head.headers;
+        headers.reserve(self.always.len() + self.if_absent.len() + 2);
         for (name, value) in &self.always {
             headers.insert(name.clone(), value.clone());
         }
         for (name, value) in &self.if_absent {
             headers.entry(name.clone()).or_insert_with(|| value.clone());
         }
+        let policy = || self.policy.value(seen.nonce.as_ref());
+        headers
+            .entry(CONTENT_SECURITY_POLICY)
+            .or_insert_with(policy);
         // Shared caches must not serve one user's answer to another.
         if seen.credentials || headers.contains_key(SET_COOKIE) {
             headers

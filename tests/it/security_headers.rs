@@ -4,10 +4,13 @@ use std::time::Duration;
 
 use http::StatusCode;
 use tower::Layer;
+use tower_rampart::context::ContextLayer;
 use tower_rampart::csrf::CsrfLayer;
-use tower_rampart::security_headers::{Problem, SecurityHeadersLayer};
+use tower_rampart::security_headers::{
+    ContentSecurityPolicy, CspNonce, Problem, SecurityHeadersLayer,
+};
 
-use crate::support::{Hello, call, request};
+use crate::support::{Answer, Body, Hello, call, request};
 
 #[tokio::test]
 async fn every_response_is_strict_refusals_too() {
@@ -94,21 +97,133 @@ async fn answers_to_credentials_are_not_cached() {
     assert_eq!(answer.header("cache-control"), Some("private, max-age=60"));
 }
 
+#[tokio::test]
+async fn each_page_has_a_nonce_of_its_own() {
+    let policy = ContentSecurityPolicy::own()
+        .set("script-src", ["'nonce'", "'strict-dynamic'"])
+        .set("style-src", ["'nonce'"]);
+    let layer = SecurityHeadersLayer::web().content_security_policy(policy);
+    let layer = layer.build().expect("valid");
+    let page = tower::service_fn(|request: http::Request<Body>| async move {
+        let nonce = request.extensions().get::<CspNonce>().expect("a nonce");
+        Ok::<_, std::convert::Infallible>(http::Response::new(nonce.to_string()))
+    });
+    let mut seen = std::collections::HashSet::new();
+    for _ in 0..100 {
+        let answer = call(layer.layer(page), request("GET", "/", &[])).await;
+        let nonce = String::from_utf8(answer.body.to_vec()).expect("text");
+        let policy = answer.header("content-security-policy").expect("a policy");
+        assert_eq!(
+            policy,
+            format!(
+                "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'; \
+                 script-src 'nonce-{nonce}' 'strict-dynamic'; style-src 'nonce-{nonce}'"
+            )
+        );
+        assert!(nonce.len() >= 22 && seen.insert(nonce), "another each time");
+    }
+}
+
+#[tokio::test]
+async fn the_proposals_of_owasp_are_sent_and_nobody_is_signed_out() {
+    let owasp = || SecurityHeadersLayer::owasp();
+    let plain = owasp().build().expect("valid");
+    let answer = call(plain.layer(Hello::default()), request("GET", "/", &[])).await;
+    for (name, value) in [
+        ("cache-control", "no-store, max-age=0"),
+        ("cross-origin-embedder-policy", "require-corp"),
+        ("cross-origin-opener-policy", "same-origin"),
+        ("cross-origin-resource-policy", "same-origin"),
+        ("referrer-policy", "no-referrer"),
+        ("x-content-type-options", "nosniff"),
+        ("x-frame-options", "DENY"),
+        ("x-permitted-cross-domain-policies", "none"),
+    ] {
+        assert_eq!(answer.header(name), Some(value));
+    }
+    for absent in [
+        "clear-site-data",
+        "strict-transport-security",
+        "x-xss-protection",
+    ] {
+        assert_eq!(answer.header(absent), None);
+    }
+    let policy = |answer: &Answer| {
+        answer
+            .header("content-security-policy")
+            .expect("one")
+            .to_owned()
+    };
+    assert!(!policy(&answer).contains("upgrade-insecure-requests"));
+    let tls = owasp()
+        .hsts(Duration::from_secs(31_536_000))
+        .build()
+        .expect("valid");
+    let answer = call(tls.layer(Hello::default()), request("GET", "/", &[])).await;
+    assert!(policy(&answer).ends_with("; upgrade-insecure-requests"));
+}
+
+#[tokio::test]
+async fn credentials_do_not_get_into_the_log() {
+    let printing = tower::service_fn(|request: http::Request<Body>| async move {
+        Ok::<_, std::convert::Infallible>(http::Response::new(format!("{:?}", request.headers())))
+    });
+    let layer = ContextLayer::new();
+    let headers = [
+        ("authorization", "Bearer canary"),
+        ("cookie", "a=canary"),
+        ("cookie", "b=canary"),
+    ];
+    let printed = call(layer.layer(printing), request("GET", "/", &headers))
+        .await
+        .body;
+    let printed = String::from_utf8_lossy(&printed);
+    assert!(
+        printed.contains("cookie") && !printed.contains("canary"),
+        "{printed}"
+    );
+    let inner = Hello::default()
+        .with_header("set-cookie", "a=canary")
+        .with_header("set-cookie", "b=canary");
+    let answer = call(layer.layer(inner), request("GET", "/", &[])).await;
+    assert!(!format!("{:?}", answer.head.headers).contains("canary"));
+}
+
 #[test]
 fn headers_that_browsers_would_not_understand_are_problems() {
-    for bad in [
-        "default-src self",
-        "",
-        "script-src 'self' unsafe-inline",
-        "default-src 'self'\nX: y",
+    for (bad, faults) in [
+        ("", 1),
+        (" ; ", 1),
+        ("default-src self", 1),
+        ("default-src 'self", 1),
+        ("default-src self'", 1),
+        ("default-src 'self' https://é.fr", 1),
+        ("default-src", 1),
+        ("default-src 'none' https:", 1),
+        ("default-src 'evil.example'", 1),
+        ("script-src 'self' unsafe-inline; style-src nonce", 2),
+        ("script-src 'self'; SCRIPT-SRC *", 1),
+        ("script-scr 'self'", 1),
+        ("script-src 'nonce-abc'", 1),
+        ("img-src 'nonce'", 1),
+        ("script-src-attr 'nonce'", 1),
+        ("default-src 'self', X", 1),
     ] {
-        assert!(
-            SecurityHeadersLayer::api()
-                .content_security_policy(bad)
-                .build()
-                .is_err(),
-            "{bad}"
-        );
+        let layer = SecurityHeadersLayer::web()
+            .content_security_policy(bad)
+            .build();
+        let problems = layer.expect_err(bad).into_problems();
+        assert_eq!(problems.len(), faults, "{bad}: {problems:?}");
+    }
+    for good in [
+        "default-src 'self' *.example.com https: data: 'unsafe-inline'",
+        "script-src 'nonce' 'strict-dynamic' 'sha256-abc='; sandbox allow-scripts; report-uri /csp; report-to csp",
+        "upgrade-insecure-requests; require-trusted-types-for 'script'; trusted-types a 'allow-duplicates'",
+    ] {
+        let layer = SecurityHeadersLayer::web()
+            .content_security_policy(good)
+            .build();
+        assert!(layer.is_ok(), "{good}: {layer:?}");
     }
     let problems = SecurityHeadersLayer::api()
         .hsts(Duration::from_secs(60))

@@ -73,7 +73,7 @@ const STOREYS: &[(&str, &[&str])] = &[
             "wire",
         ],
     ),
-    ("security_headers", &["config", "gate"]),
+    ("security_headers", &["config", "gate", "secret"]),
     (
         "upload",
         &["config", "gate", "identity", "rejection", "trace", "wire"],
