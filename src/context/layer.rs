@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::header::{AUTHORIZATION, COOKIE, HeaderName, SET_COOKIE};
 use http::{HeaderMap, HeaderValue, request, response};
 
-use crate::gate::{NoWait, Policy, Verdict, gate_layer};
+use crate::gate::{NoWait, Policy, Settings, Verdict, gate_layer};
 use crate::identity::{ClientAddr, ClientAddrResolver, RequestId};
 use crate::rejection::{Render, Renderer};
 use crate::secret::random_id;
@@ -76,6 +76,10 @@ impl Policy for ContextLayer {
         let id = HeaderValue::try_from(&*pass.id).expect("an identifier is hexadecimal");
         head.headers.insert(X_REQUEST_ID, id);
         hide(&mut head.headers, &[SET_COOKIE]);
+    }
+
+    fn settings(&self) -> Settings {
+        vec![("client address", self.resolver.in_words())]
     }
 }
 

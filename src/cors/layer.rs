@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::{HeaderMap, request, response};
 
 use super::rules::{AllowOrigin, Rules};
-use crate::gate::{NoWait, Policy, Verdict, gate_layer};
+use crate::gate::{NoWait, Policy, Settings, Verdict, gate_layer};
 
 /// Tells browsers which pages may read the answers.
 ///
@@ -69,6 +69,10 @@ impl Policy for CorsLayer {
         if let Some(allow) = pass {
             self.0.leave(allow, &mut head.headers);
         }
+    }
+
+    fn settings(&self) -> Settings {
+        self.0.settings()
     }
 }
 

@@ -10,7 +10,7 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, request};
 
-use crate::gate::{NoWait, Verdict};
+use crate::gate::{NoWait, Settings, Verdict};
 use crate::origin::OriginPolicy;
 use crate::rejection::{Rejection, RejectionCode, Reply};
 use crate::wire::vary;
@@ -75,6 +75,33 @@ impl Rules {
                 .header(VARY, PREFLIGHT_VARY)
                 .into(),
         }
+    }
+
+    pub(super) fn settings(&self) -> Settings {
+        let audience = match &self.audience {
+            Audience::Anybody => "everybody, without credentials".to_owned(),
+            Audience::Listed {
+                origins,
+                credentials,
+            } => {
+                let with = if *credentials { "with" } else { "without" };
+                format!("{}; {with} credentials", origins.entries().join(", "))
+            }
+        };
+        let text = |value: &Option<HeaderValue>| {
+            let text = value.as_ref().and_then(|value| value.to_str().ok());
+            text.unwrap_or("none").to_owned()
+        };
+        vec![
+            ("origins", audience),
+            ("methods beside GET, HEAD, POST", text(&self.allow_methods)),
+            ("request headers", text(&self.allow_headers)),
+            ("readable headers", text(&self.expose_headers)),
+            (
+                "preflights remembered, in seconds",
+                text(&Some(self.max_age.clone())),
+            ),
+        ]
     }
 
     /// What an answer to a request may say, decided once: the list may be

@@ -3,6 +3,7 @@
 use http::header::{COOKIE, HOST, HeaderName, ORIGIN, UPGRADE};
 use http::{HeaderMap, Method, StatusCode, request};
 
+use crate::gate::Settings;
 use crate::origin::OriginPolicy;
 use crate::rejection::{Rejection, RejectionCode};
 
@@ -15,6 +16,25 @@ pub(super) struct Rules {
 }
 
 impl Rules {
+    pub(super) fn settings(&self) -> Settings {
+        let list = |list: &Option<OriginPolicy>| Some(list.as_ref()?.entries().join(", "));
+        let own = list(&self.own_origins);
+        let mut settings = vec![(
+            "own origins",
+            own.unwrap_or_else(|| "whatever Host says".to_owned()),
+        )];
+        if let Some(others) = list(&self.origins) {
+            settings.push(("other origins", others));
+        }
+        if !self.strict_cookies.is_empty() {
+            settings.push(("strict cookies", self.strict_cookies.join(", ")));
+        }
+        for (method, path) in &self.exempt {
+            settings.push(("exempt", format!("{method} {path}")));
+        }
+        settings
+    }
+
     pub(super) fn check(&self, head: &request::Parts) -> Result<(), Rejection> {
         if is_safe(&head.method) && !is_websocket(&head.headers) {
             return Ok(());

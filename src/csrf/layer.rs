@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::request;
 
 use super::check::Rules;
-use crate::gate::{NoWait, Policy, Verdict, gate_layer};
+use crate::gate::{NoWait, Policy, Settings, Verdict, gate_layer};
 
 /// Refuses unsafe requests that a page of another site made.
 ///
@@ -20,6 +20,10 @@ impl Policy for CsrfLayer {
 
     fn admit(&self, head: &request::Parts) -> Verdict<Self::Pass, Self::Wait> {
         self.0.check(head).into()
+    }
+
+    fn settings(&self) -> Settings {
+        self.0.settings()
     }
 }
 

@@ -51,7 +51,7 @@ mod service;
 
 pub use body::GateBody;
 pub use future::GateFuture;
-pub use policy::{NoWait, OptionalWait, Policy, Verdict};
+pub use policy::{NoWait, OptionalWait, Policy, Settings, Verdict};
 pub use rescue::{Rescue, RescueFuture, RescueLayer};
 pub use service::{Gate, GateLayer};
 

@@ -14,6 +14,11 @@ use crate::rejection::{Rejection, Reply};
 ///
 /// `admit` cannot change the head, so a policy never half-changes a request
 /// and then refuses it; `enter` is the one place that writes.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` decides about no requests",
+    label = "not a `Policy`",
+    note = "a builder becomes a layer with `.build()?`; a policy of your own implements `tower_rampart::gate::Policy`"
+)]
 pub trait Policy: Clone {
     /// Names the policy in the log and in [`Refusal`](crate::rejection::Refusal).
     const NAME: &'static str;
@@ -36,7 +41,16 @@ pub trait Policy: Clone {
     fn leave(&self, pass: Self::Pass, head: &mut response::Parts) {
         let _ = (pass, head);
     }
+
+    /// Tells, in words and without secrets, how the policy is set: name and
+    /// value of each setting, for people who ask what applies.
+    fn settings(&self) -> Settings {
+        Settings::new()
+    }
 }
+
+/// The settings of a [`Policy`], by name.
+pub type Settings = Vec<(&'static str, String)>;
 
 /// The outcome of [`Policy::admit`].
 #[derive(Debug)]
@@ -106,6 +120,10 @@ impl<P: Policy> Policy for Option<P> {
         if let (Some(policy), Some(pass)) = (self, pass) {
             policy.leave(pass, head);
         }
+    }
+
+    fn settings(&self) -> Settings {
+        self.as_ref().map_or_else(Settings::new, P::settings)
     }
 }
 

@@ -96,6 +96,20 @@ impl ClientAddrResolver {
         ))
     }
 
+    /// Tells in words where addresses come from.
+    pub(crate) fn in_words(&self) -> String {
+        if self.0.trusted.is_empty() {
+            return "the peer".to_owned();
+        }
+        let header = match &self.0.header {
+            ForwardingHeader::XForwardedFor => "X-Forwarded-For",
+            ForwardingHeader::Forwarded => "Forwarded",
+            ForwardingHeader::Single(name) => name.as_str(),
+        };
+        let proxies: Vec<_> = self.0.trusted.iter().map(ToString::to_string).collect();
+        format!("{header} behind {}", proxies.join(", "))
+    }
+
     fn forwarded_client(&self, peer: IpAddr, head: &request::Parts) -> Option<IpAddr> {
         let name = match &self.0.header {
             ForwardingHeader::XForwardedFor => const { HeaderName::from_static("x-forwarded-for") },

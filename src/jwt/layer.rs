@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use http::request;
 
+use super::builder::Source;
 use super::check::{Caller, Rules, Wait};
-use crate::gate::{Policy, Verdict, gate_layer};
+use crate::gate::{Policy, Settings, Verdict, gate_layer};
 use crate::identity::{Anonymous, Principal};
 
 /// Lets requests pass whose token is verified, and puts their [`Principal`]
@@ -38,6 +39,22 @@ impl Policy for JwtLayer {
             }
             None => drop(head.extensions.insert(Anonymous)),
         }
+    }
+
+    fn settings(&self) -> Settings {
+        let sources = self.0.sources.iter().map(|source| match source {
+            Source::Bearer => "bearer".to_owned(),
+            Source::Cookie(name) => format!("cookie {name}"),
+        });
+        let strangers = if self.0.optional {
+            "pass"
+        } else {
+            "are refused"
+        };
+        vec![
+            ("tokens from", sources.collect::<Vec<_>>().join(", ")),
+            ("strangers", strangers.to_owned()),
+        ]
     }
 }
 

@@ -10,7 +10,7 @@ use http::{HeaderValue, StatusCode, request};
 use super::error::{ConfigError, Problem};
 use crate::clock::{Clock, SystemClock, UnixSeconds};
 use crate::config::Problems;
-use crate::gate::{NoWait, Policy, Verdict, gate_layer};
+use crate::gate::{NoWait, Policy, Settings, Verdict, gate_layer};
 use crate::identity::{Anonymous, Principal};
 use crate::rejection::{Rejection, RejectionCode};
 
@@ -77,6 +77,10 @@ impl Policy for RequireLayer {
 
     fn admit(&self, head: &request::Parts) -> Verdict<(), NoWait<()>> {
         self.0.check(head).into()
+    }
+
+    fn settings(&self) -> Settings {
+        self.0.requirements.settings()
     }
 }
 
@@ -195,6 +199,23 @@ pub(super) struct Requirements {
 }
 
 impl Requirements {
+    fn settings(&self) -> Settings {
+        let mut settings = Settings::new();
+        for (name, values) in [
+            ("scopes", Some(&self.scopes)),
+            ("roles", Some(&self.roles)),
+            ("context classes", self.context_classes.as_ref()),
+        ] {
+            if let Some(values) = values.filter(|values| !values.is_empty()) {
+                settings.push((name, values.join(", ")));
+            }
+        }
+        if let Some(age) = self.max_age {
+            settings.push(("signed in within", format!("{age:?}")));
+        }
+        settings
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.scopes.is_empty()
             && self.roles.is_empty()

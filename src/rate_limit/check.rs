@@ -14,6 +14,7 @@ use super::error::Limited;
 use super::fields::{self, Say};
 use super::key::{self, Key};
 use super::limiter::{Allowed, Grant, Permit, RateLimiter};
+use crate::gate::Settings;
 use crate::identity::{ClientAddr, ClientAddrResolver};
 use crate::rejection::{Rejection, RejectionCode, Reply};
 
@@ -116,6 +117,26 @@ impl Rules {
                 }))
             }
         }
+    }
+
+    pub(super) fn settings(&self) -> Settings {
+        let windows = self.limiter.0.windows.load();
+        let windows = windows.list().iter();
+        let windows: Vec<_> = windows
+            .map(|window| format!("{} {}", window.name, window.quota))
+            .collect();
+        let mut settings = vec![
+            ("quota", windows.join(", ")),
+            ("counted by", self.key.in_words()),
+        ];
+        if !self.exempt.is_empty() {
+            let exempt: Vec<_> = self.exempt.iter().map(ToString::to_string).collect();
+            settings.push(("exempt", exempt.join(", ")));
+        }
+        if self.only_watches {
+            settings.push(("refuses", "nobody: it only watches".to_owned()));
+        }
+        settings
     }
 
     fn settle(

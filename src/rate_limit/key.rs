@@ -44,6 +44,25 @@ pub enum Key {
     All(Vec<Self>),
 }
 
+impl Key {
+    /// Tells in words who is counted.
+    pub(super) fn in_words(&self) -> String {
+        match self {
+            Self::ClientAddr => "client address".to_owned(),
+            Self::Global => "everybody together".to_owned(),
+            Self::Header(name) => format!("header {name}"),
+            Self::Cookie(name) => format!("cookie {name}"),
+            Self::Subject => "subject".to_owned(),
+            Self::Route => "route".to_owned(),
+            Self::Field => "field of the body".to_owned(),
+            Self::All(keys) => {
+                let each: Vec<_> = keys.iter().map(Self::in_words).collect();
+                each.join(" and ")
+            }
+        }
+    }
+}
+
 /// What a request is counted under, hashed: itself, and wider ones that allow
 /// more.
 pub(super) type Rungs = [Option<u128>; RUNGS.len()];

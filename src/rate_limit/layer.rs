@@ -6,7 +6,7 @@ use http::{request, response};
 
 use super::ask::{Later, Soon};
 use super::check::{Counted, Rules};
-use crate::gate::{Policy, Verdict, gate_layer};
+use crate::gate::{Policy, Settings, Verdict, gate_layer};
 use crate::rejection::Reply;
 
 /// Refuses requests over a quota.
@@ -34,6 +34,10 @@ impl Policy for RateLimitLayer {
 
     fn leave(&self, pass: Counted, head: &mut response::Parts) {
         self.0.leave(pass, head);
+    }
+
+    fn settings(&self) -> Settings {
+        self.0.settings()
     }
 }
 

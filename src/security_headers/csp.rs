@@ -282,6 +282,13 @@ impl Compiled {
         matches!(self, Self::Fresh(_)).then(CspNonce::fresh)
     }
 
+    pub(super) fn in_words(&self) -> String {
+        match self {
+            Self::Same(value) => value.to_str().unwrap_or_default().to_owned(),
+            Self::Fresh(pieces) => pieces.join(NONCE),
+        }
+    }
+
     pub(super) fn value(&self, nonce: Option<&CspNonce>) -> HeaderValue {
         match self {
             Self::Same(value) => value.clone(),

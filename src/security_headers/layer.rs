@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::{request, response};
 
 use super::rules::{Rules, Seen};
-use crate::gate::{NoWait, Policy, Verdict, gate_layer};
+use crate::gate::{NoWait, Policy, Settings, Verdict, gate_layer};
 
 /// Adds the headers that tell browsers to be strict.
 ///
@@ -30,6 +30,10 @@ impl Policy for SecurityHeadersLayer {
 
     fn leave(&self, pass: Seen, head: &mut response::Parts) {
         self.0.leave(&pass, head);
+    }
+
+    fn settings(&self) -> Settings {
+        self.0.settings()
     }
 }
 

@@ -2,10 +2,12 @@
 
 use http::header::{
     AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, COOKIE, SERVER, SET_COOKIE,
+    STRICT_TRANSPORT_SECURITY,
 };
 use http::{HeaderName, HeaderValue, request, response};
 
 use super::csp::{Compiled, CspNonce};
+use crate::gate::Settings;
 
 #[derive(Debug)]
 pub(super) struct Rules {
@@ -22,6 +24,21 @@ pub struct Seen {
 }
 
 impl Rules {
+    pub(super) fn settings(&self) -> Settings {
+        let text = |(_, value): &(HeaderName, HeaderValue)| value.to_str().unwrap_or("").to_owned();
+        let hsts = self
+            .always
+            .iter()
+            .find(|(name, _)| *name == STRICT_TRANSPORT_SECURITY);
+        vec![
+            ("policy", self.policy.in_words()),
+            (
+                "transport",
+                hsts.map_or_else(|| "not declared to be TLS".to_owned(), text),
+            ),
+        ]
+    }
+
     pub(super) fn look(&self, head: &request::Parts) -> Seen {
         Seen {
             nonce: self.policy.nonce(),

@@ -7,7 +7,7 @@ use http::{request, response};
 use super::cookies::SessionCookies;
 use super::issuer::TokenIssuer;
 use super::refresh::{Refreshed, Refreshing, Rules};
-use crate::gate::{Policy, Verdict, gate_layer};
+use crate::gate::{Policy, Settings, Verdict, gate_layer};
 use crate::origin::OriginPolicy;
 
 /// Renews the tokens in a browser's cookies before the request goes on.
@@ -64,6 +64,12 @@ impl Policy for SessionLayer {
 
     fn leave(&self, pass: Refreshed, head: &mut response::Parts) {
         self.0.leave(pass, head);
+    }
+
+    fn settings(&self) -> Settings {
+        let cookies = &self.0.cookies;
+        let names = format!("{}, {}", cookies.access_name(), cookies.refresh_name());
+        vec![("cookies", names)]
     }
 }
 

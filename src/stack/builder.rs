@@ -1,21 +1,24 @@
 //! The slots of [`Rampart`].
 
+use super::content_length::ContentLengthLayer;
 use super::error::{ConfigError, Problem};
 use super::layer::Rampart;
 use crate::config::Problems;
 use crate::context::ContextLayer;
 use crate::cors::CorsLayer;
 use crate::csrf::CsrfLayer;
-use crate::jwt::JwtLayer;
+use crate::jwt::{JwtLayer, RequireLayer};
 use crate::rate_limit::RateLimitLayer;
 use crate::security_headers::SecurityHeadersLayer;
-use crate::session::SessionLayer;
+use crate::session::{SessionLayer, StrictSessionLayer};
 
 /// Collects the layers of a [`Rampart`], in any order.
 #[derive(Debug, Default)]
 #[must_use]
 pub struct RampartBuilder {
     slots: Rampart,
+    /// What upload layers inside will take, each in bytes.
+    uploads: Vec<u64>,
 }
 
 impl RampartBuilder {
@@ -49,6 +52,21 @@ impl RampartBuilder {
         self
     }
 
+    /// Fills the slot that refuses bodies whose declared length is over a cap,
+    /// in bytes; see [`ContentLengthLayer`].
+    pub fn max_content_length(mut self, bytes: u64) -> Self {
+        self.slots.content_length = Some(ContentLengthLayer::max(bytes));
+        self
+    }
+
+    /// Says which upload layer guards a route inside, so that its size and the
+    /// [cap on lengths](Self::max_content_length) can be compared.
+    #[cfg(feature = "upload")]
+    pub fn around_upload(mut self, layer: &crate::upload::UploadLayer) -> Self {
+        self.uploads.push(layer.max_total_bytes());
+        self
+    }
+
     /// Fills the slot that renews tokens in cookies.
     pub fn session(mut self, layer: SessionLayer) -> Self {
         self.slots.session = Some(layer);
@@ -64,6 +82,19 @@ impl RampartBuilder {
     /// Fills the slot of the limit by subject, once the subject is known.
     pub fn rate_limit_subject(mut self, layer: RateLimitLayer) -> Self {
         self.slots.rate_limit_subject = Some(layer);
+        self
+    }
+
+    /// Fills the slot that asks the store whether a session is over.
+    pub fn strict_session(mut self, layer: StrictSessionLayer) -> Self {
+        self.slots.strict_session = Some(layer);
+        self
+    }
+
+    /// Fills the slot of what a caller must have: a scope, a role, a recent
+    /// sign-in.
+    pub fn require(mut self, layer: RequireLayer) -> Self {
+        self.slots.require = Some(layer);
         self
     }
 
@@ -91,6 +122,16 @@ impl RampartBuilder {
         }
         if by_subject(&slots.rate_limit_subject) && slots.jwt.is_none() {
             problems.push(Problem::SubjectWithoutJwt);
+        }
+        if slots.strict_session.is_some() && slots.jwt.is_none() {
+            problems.push(Problem::StrictSessionWithoutJwt);
+        }
+        if slots.require.is_some() && slots.jwt.is_none() {
+            problems.push(Problem::RequireWithoutJwt);
+        }
+        if let Some(cap) = slots.content_length.map(ContentLengthLayer::bytes) {
+            let refused = self.uploads.into_iter().filter(|upload| *upload > cap);
+            problems.extend(refused.map(|upload| Problem::UploadOverCap { cap, upload }));
         }
         Problems::check(problems, || slots)
     }

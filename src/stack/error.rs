@@ -14,11 +14,17 @@ pub enum Problem {
     /// Browsers attach cookies to requests of any page.
     #[error("tokens in cookies need protection against cross-site requests; add .csrf(..)")]
     CookiesWithoutCsrf,
+    /// Without authentication there is nobody to have anything.
+    #[error("what a caller must have needs a JWT layer to know the caller; add .jwt(..)")]
+    RequireWithoutJwt,
     /// Refreshed tokens that nobody verifies.
     #[error(
         "a session layer without a JWT layer refreshes tokens that nobody verifies; add .jwt(..)"
     )]
     SessionWithoutJwt,
+    /// Without authentication there is no session to ask about.
+    #[error("a strict session layer needs a JWT layer to know the session; add .jwt(..)")]
+    StrictSessionWithoutJwt,
     /// Before authentication there is no subject.
     #[error(
         "the limit by address is decided before anybody is known; give the one by subject to .rate_limit_subject(..)"
@@ -27,4 +33,14 @@ pub enum Problem {
     /// Without authentication there is no subject.
     #[error("a limit by subject needs a JWT layer to know the subject; add .jwt(..)")]
     SubjectWithoutJwt,
+    /// Two sizes that disagree.
+    #[error(
+        "an upload layer takes {upload} bytes, but .max_content_length({cap}) refuses them first; raise it to {upload} at least"
+    )]
+    UploadOverCap {
+        /// The cap on declared lengths.
+        cap: u64,
+        /// What the upload layer takes.
+        upload: u64,
+    },
 }

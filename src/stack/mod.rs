@@ -10,7 +10,8 @@
 //! # What it does not stop
 //!
 //! A service that is reached around it. Wrap the finished router, not a part of
-//! it, and guard uploads on their routes, innermost, with
+//! it; for axum (feature `axum`) `RampartExt` does that and lets nobody add a
+//! route afterwards. Guard uploads on their routes, innermost, with
 //! [`UploadLayer`](crate::upload::UploadLayer).
 //!
 //! # Examples
@@ -50,10 +51,17 @@
 //! a `Rampart` can be named: [`RampartService`].
 
 mod builder;
+mod content_length;
 mod error;
 mod explain;
 mod layer;
+#[cfg(feature = "axum")]
+mod secured;
 
 pub use builder::RampartBuilder;
+pub use content_length::ContentLengthLayer;
 pub use error::{ConfigError, Problem};
+pub use explain::Explanation;
 pub use layer::{Rampart, RampartService};
+#[cfg(feature = "axum")]
+pub use secured::{RampartExt, Secured};

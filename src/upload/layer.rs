@@ -37,6 +37,12 @@ impl UploadLayer {
         UploadLayerBuilder::new(Content::Raw(rule))
     }
 
+    /// Returns how large a whole body may be, in bytes.
+    #[must_use]
+    pub fn max_total_bytes(&self) -> u64 {
+        self.0.max_total_bytes
+    }
+
     pub(super) fn from_rules(rules: Arc<Rules>) -> Self {
         Self(rules)
     }

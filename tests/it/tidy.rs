@@ -44,7 +44,10 @@ const STOREYS: &[(&str, &[&str])] = &[
     ("gate", &["identity", "rejection", "trace"]),
     ("origin", &["config", "wire"]),
     ("context", &["gate", "identity", "rejection", "secret"]),
-    ("cors", &["config", "gate", "origin", "rejection", "wire"]),
+    (
+        "cors",
+        &["config", "gate", "origin", "rejection", "trace", "wire"],
+    ),
     ("csrf", &["config", "gate", "origin", "rejection", "wire"]),
     (
         "jwt",
@@ -97,15 +100,19 @@ const STOREYS: &[(&str, &[&str])] = &[
     (
         "stack",
         &[
+            "axum",
             "config",
             "context",
             "cors",
             "csrf",
             "gate",
             "jwt",
+            "identity",
             "rate_limit",
+            "rejection",
             "security_headers",
             "session",
+            "upload",
         ],
     ),
 ];

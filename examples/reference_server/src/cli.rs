@@ -186,12 +186,7 @@ fn explain(config: &Config, json: bool) -> Result<(), Box<dyn std::error::Error>
     if json {
         let mut stacks: serde_json::Map<_, _> = stacks
             .iter()
-            .map(|(name, rampart)| {
-                (
-                    (*name).to_owned(),
-                    rampart.explain().lines().collect::<Vec<_>>().into(),
-                )
-            })
+            .map(|(name, rampart)| ((*name).to_owned(), rampart.explain().to_json()))
             .collect();
         let limits: serde_json::Map<_, _> = limits
             .into_iter()

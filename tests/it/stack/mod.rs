@@ -8,13 +8,16 @@ use tower_rampart::clock::{ManualClock, UnixSeconds};
 use tower_rampart::context::ContextLayer;
 use tower_rampart::cors::{CorsLayer, OriginPolicy};
 use tower_rampart::csrf::CsrfLayer;
-use tower_rampart::jwt::{JwtLayer, Source};
+use tower_rampart::jwt::{JwtLayer, RequireLayer, Source};
 use tower_rampart::rate_limit::{Key, RateLimitLayer};
 use tower_rampart::rejection::Refusal;
 use tower_rampart::secret::Secret;
 use tower_rampart::security_headers::SecurityHeadersLayer;
-use tower_rampart::session::{MemoryStore, NewSession, SessionCookies, SessionLayer, TokenIssuer};
+use tower_rampart::session::{
+    MemoryStore, NewSession, SessionCookies, SessionLayer, StrictSessionLayer, TokenIssuer,
+};
 use tower_rampart::stack::{Problem, Rampart};
+use tower_rampart::upload::{FileRule, UploadLayer};
 
 use crate::support::{Answer, Body, Hello, call, request};
 
@@ -69,6 +72,14 @@ fn setup() -> Setup {
         .cors(CorsLayer::credentialed(&origins).build().expect("valid"))
         .security_headers(SecurityHeadersLayer::api().build().expect("valid"))
         .context(ContextLayer::new())
+        .max_content_length(1_000)
+        .strict_session(StrictSessionLayer::new(issuer.clone()))
+        .require(
+            RequireLayer::fresh(Duration::from_secs(3_600))
+                .clock(clock.clone())
+                .build()
+                .expect("valid"),
+        )
         .build()
         .expect("a safe combination");
     Setup {
@@ -243,37 +254,53 @@ async fn the_refresh_is_outside_authentication_which_is_outside_the_limit_by_sub
 }
 
 #[test]
-fn the_order_is_told_in_words() {
-    let text = setup().rampart.explain();
-    let names: Vec<_> = text
-        .lines()
-        .map(|line| line.split_whitespace().nth(1).expect("a name"))
-        .collect();
+fn the_order_is_told_in_words_and_as_json() {
+    let explanation = setup().rampart.explain();
+    let slots = explanation.to_json();
+    let slots = slots.as_array().expect("a list");
+    let names: Vec<_> = slots.iter().map(|slot| slot["layer"].as_str()).collect();
+    let expected = [
+        "context",
+        "security_headers",
+        "cors",
+        "rescue",
+        "rate_limit",
+        "csrf",
+        "content_length",
+        "session",
+        "jwt",
+        "rate_limit_subject",
+        "strict_session",
+        "require",
+    ];
+    assert_eq!(names, expected.map(Some));
+    assert!(slots.iter().all(|slot| slot["on"] == true));
     assert_eq!(
-        names,
-        [
-            "context",
-            "security_headers",
-            "cors",
-            "rescue",
-            "rate_limit",
-            "csrf",
-            "session",
-            "jwt",
-            "rate_limit_subject"
-        ]
+        slots[2]["settings"]["origins"],
+        "http://localhost:5173; with credentials"
     );
-    assert!(text.lines().all(|line| line.contains(" on  ")), "{text}");
+    assert_eq!(slots[4]["settings"]["quota"], "address 3/1h");
+    assert_eq!(slots[6]["settings"]["bytes"], "1000");
+    let text = explanation.to_string();
+    for line in [
+        " 1  context             on  names the request",
+        " 6  csrf                on  before a forged",
+        "        quota: subject 2/1h",
+        "        counted by: subject",
+        "        cookies: __Host-access, __Host-refresh",
+        "        signed in within: 3600s",
+    ] {
+        assert!(text.contains(line), "{line}\n{text}");
+    }
     // Nothing but the rescue, which is always there.
-    let empty = Rampart::default().explain();
-    let on: Vec<_> = empty
-        .lines()
-        .filter(|line| !line.contains(" -   "))
-        .collect();
-    assert!(
-        matches!(on[..], [rescue] if rescue.contains("rescue")),
-        "{empty}"
-    );
+    let empty = Rampart::default().explain().to_json();
+    let on = empty
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter(|slot| slot["on"] == true);
+    let on: Vec<_> = on.map(|slot| slot["layer"].as_str()).collect();
+    assert_eq!(on, [Some("rescue")]);
 }
 
 #[test]
@@ -316,4 +343,34 @@ fn combinations_that_cannot_be_safe_are_refused() {
             Problem::SubjectWithoutJwt
         ]
     );
+
+    let require = RequireLayer::role("admin").build().expect("valid");
+    let strict = StrictSessionLayer::new(setup.issuer.clone());
+    let upload = UploadLayer::raw(FileRule::images().max_bytes(5_000));
+    let upload = upload.build().expect("valid");
+    let problems = Rampart::builder()
+        .around_upload(&upload)
+        .strict_session(strict)
+        .max_content_length(4_999)
+        .require(require)
+        .build();
+    let problems = problems.expect_err("three problems").into_problems();
+    assert!(
+        matches!(
+            problems[..],
+            [
+                Problem::StrictSessionWithoutJwt,
+                Problem::RequireWithoutJwt,
+                Problem::UploadOverCap {
+                    cap: 4_999,
+                    upload: 5_000
+                }
+            ]
+        ),
+        "{problems:?}"
+    );
+    let enough = Rampart::builder()
+        .around_upload(&upload)
+        .max_content_length(5_000);
+    assert!(enough.build().is_ok());
 }

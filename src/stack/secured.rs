@@ -1,0 +1,113 @@
+//! The end of an axum router.
+
+use std::net::SocketAddr;
+
+use ::axum::Router;
+use ::axum::extract::DefaultBodyLimit;
+use ::axum::extract::connect_info::IntoMakeServiceWithConnectInfo;
+use ::axum::routing::RouterIntoService;
+use http::request;
+
+use super::layer::Rampart;
+use crate::axum::connect_info;
+use crate::gate::{GateLayer, NoWait, Policy, Verdict};
+use crate::identity::PeerAddr;
+
+/// Puts a finished axum router behind a [`Rampart`].
+///
+/// # Examples
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use axum::{Router, routing::get};
+/// use tower_rampart::context::ContextLayer;
+/// use tower_rampart::stack::{Rampart, RampartExt};
+///
+/// let rampart = Rampart::builder().context(ContextLayer::new()).build()?;
+/// let app = Router::new()
+///     .route("/", get(async || "hello"))
+///     .rampart(&rampart);
+/// // axum::serve(listener, app.into_make_service()).await?;
+/// # drop(app);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// No route can be added outside the stack afterwards:
+///
+/// ```compile_fail
+/// # use axum::{Router, routing::get};
+/// # use tower_rampart::stack::{Rampart, RampartExt};
+/// let app = Router::<()>::new().rampart(&Rampart::default());
+/// app.route("/open", get(async || "hello"));
+/// ```
+pub trait RampartExt {
+    /// Puts everything that was added so far, what finds no route included,
+    /// behind the stack.
+    ///
+    /// Peer addresses come from where axum puts them, and a
+    /// [cap on lengths](super::RampartBuilder::max_content_length) also holds
+    /// for what axum reads without one, unless a route sets another
+    /// `DefaultBodyLimit`.
+    fn rampart(self, rampart: &Rampart) -> Secured;
+}
+
+/// A finished router behind a [`Rampart`]: it can be served, and nothing can be
+/// added to it.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Secured(Router);
+
+impl RampartExt for Router {
+    fn rampart(self, rampart: &Rampart) -> Secured {
+        let capped = match rampart.content_length {
+            Some(cap) => {
+                let bytes = usize::try_from(cap.bytes()).unwrap_or(usize::MAX);
+                self.layer(DefaultBodyLimit::max(bytes))
+            }
+            None => self,
+        };
+        Secured(capped.layer(rampart.clone()).layer(GateLayer::new(Peer)))
+    }
+}
+
+impl Secured {
+    /// Makes what `axum::serve` serves. The address of the peer goes with each
+    /// request.
+    #[must_use]
+    pub fn into_make_service(self) -> IntoMakeServiceWithConnectInfo<Router, SocketAddr> {
+        self.0.into_make_service_with_connect_info()
+    }
+
+    /// Makes a service for another server, or for tests. Whoever calls it
+    /// says by [`PeerAddr`] where a request comes from.
+    #[must_use]
+    pub fn into_service<B>(self) -> RouterIntoService<B, ()>
+    where
+        B: http_body::Body<Data = bytes::Bytes> + Send + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        self.0.into_service()
+    }
+}
+
+/// Tells where a request comes from, in the words of the layers.
+#[derive(Clone, Copy, Debug)]
+struct Peer;
+
+impl Policy for Peer {
+    const NAME: &'static str = "peer";
+    type Pass = ();
+    type Wait = NoWait<()>;
+
+    fn admit(&self, _head: &request::Parts) -> Verdict<(), NoWait<()>> {
+        Verdict::Pass(())
+    }
+
+    fn enter(&self, (): &(), head: &mut request::Parts) {
+        let told = head.extensions.get::<PeerAddr>().is_some();
+        if let (Some(peer), false) = (connect_info(&head.extensions), told) {
+            head.extensions.insert(PeerAddr(peer));
+        }
+    }
+}
