@@ -7,6 +7,7 @@ mod csrf;
 mod examples;
 mod gate;
 mod jwt;
+mod origins;
 mod password;
 mod rate_limit;
 mod rejection;

@@ -1,13 +1,15 @@
 //! Short ways to say: build a request, call a service, look at the answer.
 
+pub(crate) mod http;
+
 use std::convert::Infallible;
 use std::future::{Ready, ready};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
+use ::http::{HeaderName, Request, Response, StatusCode};
 use bytes::Bytes;
-use http::{HeaderName, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use tower::{Service, ServiceExt};
 use tower_rampart::identity::PeerAddr;
@@ -18,13 +20,13 @@ pub(crate) type Body = Full<Bytes>;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Hello {
     calls: Arc<AtomicUsize>,
-    headers: http::HeaderMap,
+    headers: ::http::HeaderMap,
 }
 
 impl Hello {
     pub(crate) fn with_header(mut self, name: &'static str, value: &'static str) -> Self {
         self.headers
-            .append(name, http::HeaderValue::from_static(value));
+            .append(name, ::http::HeaderValue::from_static(value));
         self
     }
 
@@ -63,7 +65,7 @@ pub(crate) fn request(method: &str, uri: &str, headers: &[(&str, &str)]) -> Requ
 /// A response, read to its end.
 #[derive(Debug)]
 pub(crate) struct Answer {
-    pub(crate) head: http::response::Parts,
+    pub(crate) head: ::http::response::Parts,
     pub(crate) body: Bytes,
 }
 

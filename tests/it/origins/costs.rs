@@ -1,0 +1,1 @@
+//! What it costs: allocations, and changes while requests run.

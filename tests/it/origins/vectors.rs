@@ -1,0 +1,1 @@
+//! Published attacks on lists of origins, and on what trusts them.
