@@ -11,6 +11,7 @@ use super::layer::CorsLayer;
 use super::rules::{Audience, Rules};
 use crate::config::Problems;
 use crate::origin::OriginPolicy;
+use crate::wire::value::shared;
 
 impl CorsLayer {
     /// Starts a layer for pages that send cookies or other credentials.
@@ -102,7 +103,10 @@ impl CorsLayerBuilder {
     pub fn build(self) -> Result<CorsLayer, ConfigError> {
         let mut problems = Vec::new();
         for method in &self.methods {
-            if ["CONNECT", "TRACE", "TRACK"].contains(&method.as_str()) {
+            // In any case of the letters (Fetch, forbidden method).
+            let forbidden = ["CONNECT", "TRACE", "TRACK"];
+            let mut forbidden = forbidden.iter();
+            if forbidden.any(|name| method.as_str().eq_ignore_ascii_case(name)) {
                 problems.push(Problem::ForbiddenMethod {
                     method: method.to_string(),
                 });
@@ -147,18 +151,21 @@ impl CorsLayerBuilder {
                     list(self.request_headers.iter().map(HeaderName::as_str))
                 },
                 expose_headers: list(self.exposed.iter().map(HeaderName::as_str)),
-                max_age: HeaderValue::from(self.max_age.as_secs()),
+                max_age: seconds(self.max_age),
                 warned: AtomicBool::new(false),
             }))
         })
     }
 }
 
+fn seconds(time: Duration) -> HeaderValue {
+    shared(time.as_secs().to_string()).expect("digits are printable ASCII")
+}
+
 /// Joins names that are legal in a field value; `None` if there are none.
 fn list<'a>(names: impl Iterator<Item = &'a str>) -> Option<HeaderValue> {
     let joined = names.collect::<Vec<_>>().join(",");
-    (!joined.is_empty())
-        .then(|| HeaderValue::try_from(joined).expect("methods and field names are tokens"))
+    (!joined.is_empty()).then(|| shared(joined).expect("methods and field names are tokens"))
 }
 
 /// The names that the Fetch standard keeps from scripts.

@@ -109,7 +109,7 @@ impl Rules {
     pub(super) fn allowed(&self, request: &HeaderMap) -> AllowOrigin {
         match &self.audience {
             Audience::Anybody => Some(HeaderValue::from_static("*")),
-            Audience::Listed { origins, .. } => origins.allowed_origin(request).cloned(),
+            Audience::Listed { origins, .. } => origins.echo(request),
         }
     }
 

@@ -8,6 +8,7 @@ use super::error::{ConfigError, Problem};
 use super::{Allowed, OriginPolicy};
 use crate::config::Problems;
 use crate::wire::origin::{OriginFault, OriginParts, canonical};
+use crate::wire::value::shared;
 
 /// Collects the origins of an [`OriginPolicy`].
 #[derive(Debug, Default)]
@@ -165,7 +166,9 @@ impl Allowed {
         let (scheme, host) = (parts.scheme.to_owned(), parts.host.to_owned());
         match entry.kind {
             Kind::Exact => {
-                self.exact.insert(entry.text.clone());
+                let value = shared(entry.text.clone());
+                let value = value.expect("an origin is printable ASCII");
+                self.exact.insert(entry.text.clone(), value);
             }
             Kind::Subdomains => self
                 .subdomains

@@ -3,13 +3,13 @@
 mod builder;
 mod error;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use http::HeaderMap;
 use http::header::ORIGIN;
+use http::{HeaderMap, HeaderValue};
 
 use crate::wire::origin::{MAX_ORIGIN_BYTES, OriginParts};
 
@@ -47,7 +47,8 @@ pub struct OriginPolicy(Arc<ArcSwap<Allowed>>);
 
 #[derive(Clone, Debug, Default)]
 struct Allowed {
-    exact: HashSet<String>,
+    /// Each with what is sent back, which all answers share.
+    exact: HashMap<String, HeaderValue>,
     /// Host → the schemes and ports under which its subdomains are allowed.
     subdomains: HashMap<String, Vec<(String, Option<u16>)>>,
     /// Host → the schemes under which its every port is allowed.
@@ -89,11 +90,28 @@ impl OriginPolicy {
 
     /// Returns the allowed origin of a request: exactly one field, on the list.
     #[must_use]
-    pub fn allowed_origin<'a>(&self, headers: &'a HeaderMap) -> Option<&'a http::HeaderValue> {
-        let mut fields = headers.get_all(ORIGIN).iter();
-        let only = fields.next().filter(|_| fields.next().is_none())?;
+    pub fn allowed_origin<'a>(&self, headers: &'a HeaderMap) -> Option<&'a HeaderValue> {
+        let only = single(headers)?;
         self.allows(only.to_str().ok()?).then_some(only)
     }
+
+    /// As [`allowed_origin`](Self::allowed_origin), to be sent back: without the
+    /// bytes of the request, which would be kept for as long.
+    #[cfg(feature = "cors")]
+    pub(crate) fn echo(&self, headers: &HeaderMap) -> Option<HeaderValue> {
+        let only = single(headers)?;
+        let (origin, list) = (only.to_str().ok()?, self.0.load());
+        if !list.allows(origin) {
+            return None;
+        }
+        let listed = list.exact.get(origin);
+        Some(listed.unwrap_or(only).clone())
+    }
+}
+
+fn single(headers: &HeaderMap) -> Option<&HeaderValue> {
+    let mut fields = headers.get_all(ORIGIN).iter();
+    fields.next().filter(|_| fields.next().is_none())
 }
 
 impl Allowed {
@@ -101,7 +119,7 @@ impl Allowed {
         if origin.len() > MAX_ORIGIN_BYTES {
             return false;
         }
-        if self.exact.contains(origin) {
+        if self.exact.contains_key(origin) {
             return true;
         }
         if self.subdomains.is_empty() && self.any_port.is_empty() {
@@ -124,7 +142,7 @@ impl Allowed {
     }
 
     fn entries(&self) -> Vec<String> {
-        let mut entries: Vec<String> = self.exact.iter().cloned().collect();
+        let mut entries: Vec<String> = self.exact.keys().cloned().collect();
         for (host, schemes) in &self.subdomains {
             entries.extend(schemes.iter().map(|(scheme, port)| {
                 let port = port.map(|port| format!(":{port}")).unwrap_or_default();

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use http::HeaderValue;
 
 use super::error::Problem;
+use crate::wire::value::shared;
 
 /// A content security policy, directive by directive (CSP Level 3).
 ///
@@ -301,5 +302,5 @@ impl Compiled {
 }
 
 pub(super) fn checked(value: String) -> HeaderValue {
-    HeaderValue::try_from(value).expect("the value was checked to be printable ASCII")
+    shared(value).expect("the value was checked to be printable ASCII")
 }

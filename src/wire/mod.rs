@@ -14,6 +14,13 @@ pub(crate) mod media_type;
 #[cfg(any(feature = "cors", feature = "csrf", feature = "session"))]
 pub(crate) mod origin;
 pub(crate) mod strict_json;
+#[cfg(any(
+    feature = "cors",
+    feature = "csrf",
+    feature = "security-headers",
+    feature = "session"
+))]
+pub(crate) mod value;
 #[cfg(feature = "cors")]
 pub(crate) mod vary;
 

@@ -216,3 +216,74 @@ fn exemptions_that_could_never_match_are_problems() {
         "{problems:?}"
     );
 }
+
+/// The cases of Go's `net/http` (`csrf_test.go`, Go 1.25), a service at
+/// `example.com` that trusts `https://trusted.example`.
+#[tokio::test]
+async fn cases_of_another_implementation_are_decided_alike() {
+    let trusted = OriginPolicy::builder().origin("https://trusted.example");
+    let trusted = trusted.build().expect("valid");
+    let layer = CsrfLayer::builder()
+        .origins(&trusted)
+        .dangerous_exempt(Method::POST, "/bypass/")
+        .build()
+        .expect("valid");
+    let attacker = "https://attacker.example";
+    for (method, path, site, origin, passes) in [
+        ("POST", "/", "same-origin", "", true),
+        ("POST", "/", "none", "", true),
+        ("POST", "/", "cross-site", "", false),
+        ("POST", "/", "same-site", "", false),
+        ("POST", "/", "", "", true),
+        ("POST", "/", "", "https://example.com", true),
+        ("POST", "/", "", attacker, false),
+        ("POST", "/", "", "null", false),
+        ("GET", "/", "cross-site", "", true),
+        ("HEAD", "/", "cross-site", "", true),
+        ("OPTIONS", "/", "cross-site", "", true),
+        ("PUT", "/", "cross-site", "", false),
+        ("POST", "/", "", "https://trusted.example", true),
+        ("POST", "/", "cross-site", "https://trusted.example", true),
+        ("POST", "/", "cross-site", attacker, false),
+        ("POST", "/bypass/", "", attacker, true),
+        ("POST", "/bypass/", "cross-site", attacker, true),
+        ("POST", "/api/", "", attacker, false),
+        ("POST", "/api/", "cross-site", attacker, false),
+        ("POST", "/foo/../api/bar", "", attacker, false),
+        ("POST", "/api", "", attacker, false),
+        // Passed there, since the server redirects to what is exempt. An exemption
+        // of ours is one path, byte by byte.
+        ("POST", "/foo/../bypass/bar", "", attacker, false),
+        ("POST", "/bypass", "", attacker, false),
+        ("POST", "/bypass/bar", "", attacker, false),
+    ] {
+        let mut headers = vec![("host", "example.com")];
+        headers.extend([("sec-fetch-site", site), ("origin", origin)]);
+        headers.retain(|(_, value)| !value.is_empty());
+        let answer = call(
+            layer.layer(Hello::default()),
+            request(method, path, &headers),
+        )
+        .await;
+        let passed = answer.status() == StatusCode::OK;
+        assert_eq!(passed, passes, "{method} {path} {site:?} {origin:?}");
+    }
+    for (origin, valid) in [
+        ("https://example.com", true),
+        ("https://example.com:8080", true),
+        // Taken there. Whoever is on the network could act for our users.
+        ("http://example.com", false),
+        ("example.com", false),
+        ("https://", false),
+        ("https://example.com/", false),
+        ("https://example.com/path", false),
+        ("https://example.com?query=value", false),
+        ("https://example.com#fragment", false),
+        ("https://ex ample.com", false),
+        ("", false),
+        ("null", false),
+    ] {
+        let list = OriginPolicy::builder().origin(origin).build();
+        assert_eq!(list.is_ok(), valid, "{origin:?}");
+    }
+}

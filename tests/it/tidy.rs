@@ -76,7 +76,7 @@ const STOREYS: &[(&str, &[&str])] = &[
             "wire",
         ],
     ),
-    ("security_headers", &["config", "gate", "secret"]),
+    ("security_headers", &["config", "gate", "secret", "wire"]),
     (
         "upload",
         &["config", "gate", "identity", "rejection", "trace", "wire"],
