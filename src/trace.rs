@@ -2,18 +2,19 @@
 
 use crate::rejection::Refusal;
 
-/// Says that a request was refused. Never carries a header value.
-pub(crate) fn refused(refusal: &Refusal) {
+/// Says that a request was refused. Never carries what a client wrote.
+pub(crate) fn refused(refusal: &Refusal, request_id: &str) {
     #[cfg(feature = "tracing")]
     tracing::info!(
         target: "tower_rampart",
         policy = refusal.policy(),
         code = refusal.code().as_str(),
         kind = refusal.kind(),
+        request_id,
         "request refused"
     );
     #[cfg(not(feature = "tracing"))]
-    let _ = refusal;
+    let _ = (refusal, request_id);
 }
 
 /// Says that something works worse than it should.
@@ -25,9 +26,17 @@ pub(crate) fn degraded(what: &'static str, detail: &dyn std::fmt::Display) {
 }
 
 /// Says that the service failed to answer.
-pub(crate) fn failed(kind: &'static str, detail: &dyn std::fmt::Display) {
+pub(crate) fn failed(refusal: &Refusal, request_id: &str, detail: &dyn std::fmt::Display) {
     #[cfg(feature = "tracing")]
-    tracing::error!(target: "tower_rampart", kind, %detail, "service failed");
+    tracing::error!(
+        target: "tower_rampart",
+        policy = refusal.policy(),
+        code = refusal.code().as_str(),
+        kind = refusal.kind(),
+        request_id,
+        %detail,
+        "service failed"
+    );
     #[cfg(not(feature = "tracing"))]
-    let _ = (kind, detail);
+    let _ = (refusal, request_id, detail);
 }

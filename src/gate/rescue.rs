@@ -124,7 +124,6 @@ impl Asked {
     }
 
     fn answer<B>(&self, kind: &'static str, detail: &dyn fmt::Display) -> Response<GateBody<B>> {
-        crate::trace::failed(kind, detail);
         let mut head: request::Parts = Request::new(()).into_parts().0;
         head.method = self.method.clone();
         if let Some(id) = &self.id {
@@ -139,7 +138,8 @@ impl Asked {
         let rejection = Rejection::new(status, RejectionCode::InternalError)
             .kind(kind)
             .detail("something went wrong here; it was logged");
-        rejection.respond("rescue", &head).map(GateBody::reply)
+        let response = rejection.respond_to_failure("rescue", &head, detail);
+        response.map(GateBody::reply)
     }
 }
 

@@ -17,6 +17,8 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode, request};
 
 use bytes::Bytes;
 
+use crate::identity::RequestId;
+
 pub use code::RejectionCode;
 pub use problem::{PlainText, ProblemJson, Render, Renderer};
 
@@ -139,12 +141,33 @@ impl Rejection {
 
     /// Renders the refusal, tells the log, and leaves the [`Refusal`] behind.
     pub(crate) fn respond(self, policy: &'static str, head: &request::Parts) -> Response<Bytes> {
-        let refusal = Refusal {
+        let refusal = self.refusal(policy);
+        crate::trace::refused(&refusal, request_id(head));
+        self.render(refusal, head)
+    }
+
+    /// As [`respond`](Self::respond), of a service that failed: the log is told
+    /// how, the client is not.
+    pub(crate) fn respond_to_failure(
+        self,
+        policy: &'static str,
+        head: &request::Parts,
+        failure: &dyn fmt::Display,
+    ) -> Response<Bytes> {
+        let refusal = self.refusal(policy);
+        crate::trace::failed(&refusal, request_id(head), failure);
+        self.render(refusal, head)
+    }
+
+    fn refusal(&self, policy: &'static str) -> Refusal {
+        Refusal {
             policy,
             code: self.0.code,
             kind: self.0.kind,
-        };
-        crate::trace::refused(&refusal);
+        }
+    }
+
+    fn render(self, refusal: Refusal, head: &request::Parts) -> Response<Bytes> {
         let mut response = match head.extensions.get::<Renderer>() {
             Some(renderer) => renderer.render(&self, head),
             None => ProblemJson.render(&self, head),
@@ -165,6 +188,10 @@ impl Rejection {
         response.extensions_mut().insert(refusal);
         response
     }
+}
+
+fn request_id(head: &request::Parts) -> &str {
+    head.extensions.get().map_or("", RequestId::as_str)
 }
 
 impl fmt::Debug for Rejection {

@@ -1,5 +1,7 @@
 //! The order: each pair that must not be swapped.
 
+mod order;
+
 use std::time::Duration;
 
 use http::StatusCode;

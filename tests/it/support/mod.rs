@@ -1,5 +1,6 @@
 //! Short ways to say: build a request, call a service, look at the answer.
 
+pub(crate) mod events;
 pub(crate) mod http;
 
 use std::convert::Infallible;
