@@ -199,6 +199,30 @@ async fn panics_and_errors_are_answered_inside_cors() {
 }
 
 #[tokio::test]
+async fn a_panic_in_a_layer_is_answered_inside_cors_too() {
+    let limit = RateLimitLayer::builder("api", "3/1h".parse().expect("a quota"));
+    let limit = limit.exempt_when(|_| panic!("canary in a closure"));
+    let origins = OriginPolicy::builder()
+        .origin(PAGE.1)
+        .build()
+        .expect("valid");
+    let rampart = Rampart::builder()
+        .rate_limit(limit.build().expect("valid"))
+        .cors(CorsLayer::credentialed(&origins).build().expect("valid"))
+        .security_headers(SecurityHeadersLayer::api().build().expect("valid"))
+        .context(ContextLayer::new())
+        .build()
+        .expect("a safe combination");
+    let answer = call(
+        rampart.layer(Hello::default()),
+        request("GET", "/", &[PAGE]),
+    )
+    .await;
+    assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    check_decorated(&answer);
+}
+
+#[tokio::test]
 async fn the_limit_by_address_is_outside_everything_costly() {
     let setup = setup();
     for expected in [403, 403, 403, 429] {

@@ -2,7 +2,6 @@
 //! answers.
 
 use std::collections::HashMap;
-use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -16,6 +15,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
+use crate::chromium::Chromium;
 use crate::server::{PASSWORD, Server};
 use crate::services::skipped;
 
@@ -131,29 +131,8 @@ async fn revoke(State(network): State<Network>) -> StatusCode {
     StatusCode::NO_CONTENT
 }
 
-struct Browser(Child);
-
-impl Drop for Browser {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_tabs_on_a_slow_network_stay_signed_in() {
-    let names = ["chromium", "chromium-browser", "google-chrome"];
-    let found = names.into_iter().find(|name| {
-        let mut asked = Command::new(name);
-        asked
-            .arg("--version")
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
-        asked.status().is_ok_and(|status| status.success())
-    });
-    let Some(browser) = found else {
-        return skipped("browser");
-    };
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
         .await
         .expect("a port");
@@ -183,28 +162,9 @@ async fn two_tabs_on_a_slow_network_stay_signed_in() {
         .with_state(network.clone());
     tokio::spawn(async move { axum::serve(listener, app).await });
 
-    let profile = tempfile::tempdir().expect("a folder");
-    let started = Command::new(browser)
-        .args([
-            "--headless=new",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--disable-dev-shm-usage",
-        ])
-        .args([
-            "--disable-popup-blocking",
-            "--disable-background-timer-throttling",
-        ])
-        .args([
-            "--disable-renderer-backgrounding",
-            "--disable-backgrounding-occluded-windows",
-        ])
-        .arg(format!("--user-data-dir={}", profile.path().display()))
-        .arg(format!("{url}/drive"))
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn();
-    let _browser = Browser(started.expect("the browser starts"));
+    let Some(_browser) = Chromium::start(&format!("{url}/drive")) else {
+        return skipped("browser");
+    };
     let waited = tokio::time::timeout(Duration::from_secs(120), finished.recv()).await;
     let result = waited.expect("the browser finishes").expect("a result");
     let incident = "For everybody's safety, all sessions were ended. Please sign in again.";

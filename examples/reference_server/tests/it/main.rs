@@ -3,7 +3,9 @@
 mod account;
 mod attacks;
 mod browser;
+mod chromium;
 mod commands;
+mod cross_origin;
 mod images;
 mod keys;
 mod limits;
