@@ -20,7 +20,7 @@ pub(crate) fn refused(refusal: &Refusal, request_id: &str) {
 /// Says that something works worse than it should.
 pub(crate) fn degraded(what: &'static str, detail: &dyn std::fmt::Display) {
     #[cfg(feature = "tracing")]
-    tracing::warn!(target: "tower_rampart", what, %detail, "degraded");
+    tracing::warn!(target: "tower_rampart", what, detail = ?detail.to_string(), "degraded");
     #[cfg(not(feature = "tracing"))]
     let _ = (what, detail);
 }
@@ -34,7 +34,8 @@ pub(crate) fn failed(refusal: &Refusal, request_id: &str, detail: &dyn std::fmt:
         code = refusal.code().as_str(),
         kind = refusal.kind(),
         request_id,
-        %detail,
+        // Quoted: what a client wrote may be in it.
+        detail = ?detail.to_string(),
         "service failed"
     );
     #[cfg(not(feature = "tracing"))]

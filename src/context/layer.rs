@@ -1,7 +1,5 @@
 //! The layer.
 
-use std::sync::Arc;
-
 use http::header::{AUTHORIZATION, COOKIE, HeaderName, SET_COOKIE};
 use http::{HeaderMap, HeaderValue, request, response};
 
@@ -20,7 +18,7 @@ pub struct ContextLayer {
 /// What was found out about a request.
 #[derive(Clone, Debug)]
 pub struct Context {
-    id: Arc<str>,
+    id: RequestId,
     address: Option<ClientAddr>,
 }
 
@@ -55,7 +53,7 @@ impl Policy for ContextLayer {
 
     fn admit(&self, head: &request::Parts) -> Verdict<Context, NoWait<Context>> {
         Verdict::Pass(Context {
-            id: random_id().into(),
+            id: head.extensions.get().cloned().unwrap_or_else(fresh),
             address: self.resolver.resolve(head),
         })
     }
@@ -63,7 +61,7 @@ impl Policy for ContextLayer {
     fn enter(&self, pass: &Context, head: &mut request::Parts) {
         head.headers.remove(X_REQUEST_ID);
         hide(&mut head.headers, &[AUTHORIZATION, COOKIE]);
-        head.extensions.insert(RequestId::new(&pass.id));
+        head.extensions.insert(pass.id.clone());
         if let Some(address) = pass.address {
             head.extensions.insert(address);
         }
@@ -73,14 +71,20 @@ impl Policy for ContextLayer {
     }
 
     fn leave(&self, pass: Context, head: &mut response::Parts) {
-        let id = HeaderValue::try_from(&*pass.id).expect("an identifier is hexadecimal");
-        head.headers.insert(X_REQUEST_ID, id);
+        // One that the application chose may not fit into a header.
+        if let Ok(id) = HeaderValue::try_from(pass.id.as_str()) {
+            head.headers.insert(X_REQUEST_ID, id);
+        }
         hide(&mut head.headers, &[SET_COOKIE]);
     }
 
     fn settings(&self) -> Settings {
         vec![("client address", self.resolver.in_words())]
     }
+}
+
+fn fresh() -> RequestId {
+    RequestId::new(&random_id())
 }
 
 /// Keeps credentials out of what prints headers.

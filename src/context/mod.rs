@@ -1,6 +1,6 @@
 //! What every layer below may want to know of a request.
 //!
-//! Gives each request a fresh [`RequestId`], which goes into refusals, into
+//! Gives each request a fresh [`RequestId`], unless an outer one did, which goes into refusals, into
 //! the log and into `X-Request-Id`; finds its [`ClientAddr`]; carries the
 //! [`Renderer`] of refusals; and marks credentials as sensitive, so that who
 //! prints headers further in does not print those.

@@ -103,6 +103,20 @@ impl CorsLayerBuilder {
     pub fn build(self) -> Result<CorsLayer, ConfigError> {
         let mut problems = Vec::new();
         for method in &self.methods {
+            let standard = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"];
+            let name = method.as_str();
+            if !standard.contains(&name)
+                && standard
+                    .iter()
+                    .any(|known| name.eq_ignore_ascii_case(known))
+            {
+                problems.push(Problem::MethodCase {
+                    method: method.to_string(),
+                });
+            }
+            if name == "*" {
+                problems.push(Problem::Star { setting: "methods" });
+            }
             // In any case of the letters (Fetch, forbidden method).
             let forbidden = ["CONNECT", "TRACE", "TRACK"];
             let mut forbidden = forbidden.iter();
@@ -129,6 +143,14 @@ impl CorsLayerBuilder {
             problems.push(Problem::ForbiddenHeader {
                 name: name.to_string(),
             });
+        }
+        for (setting, names) in [
+            ("request_headers", &self.request_headers),
+            ("expose", &self.exposed),
+        ] {
+            if names.iter().any(|name| name.as_str() == "*") {
+                problems.push(Problem::Star { setting });
+            }
         }
         if self.any_request_header && self.audience.sends_credentials() {
             problems.push(Problem::AnyHeaderWithCredentials);
@@ -159,7 +181,8 @@ impl CorsLayerBuilder {
 }
 
 fn seconds(time: Duration) -> HeaderValue {
-    shared(time.as_secs().to_string()).expect("digits are printable ASCII")
+    let rounded_up = time.as_secs() + u64::from(time.subsec_nanos() > 0);
+    shared(rounded_up.to_string()).expect("digits are printable ASCII")
 }
 
 /// Joins names that are legal in a field value; `None` if there are none.

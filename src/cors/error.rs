@@ -31,6 +31,20 @@ pub enum Problem {
         /// The method.
         method: String,
     },
+    /// Browsers compare methods letter by letter.
+    #[error("method {method:?} is not what browsers send; write it in capitals")]
+    MethodCase {
+        /// The method as given.
+        method: String,
+    },
+    /// `*` is a name like any other here.
+    #[error(
+        "{setting} has the name `*`, which is no pattern; name each, or use any_request_header()"
+    )]
+    Star {
+        /// The setting.
+        setting: &'static str,
+    },
     /// Browsers cap the time.
     #[error(
         "a max age of {max_age:?} is over the 24 h that any browser honours; use for instance 10 min"

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::{HeaderMap, request, response};
 
-use super::rules::{AllowOrigin, Rules};
+use super::rules::{AllowOrigin, Rules, is_preflight};
 use crate::gate::{NoWait, Policy, Settings, Verdict, gate_layer};
 
 /// Tells browsers which pages may read the answers.
@@ -14,6 +14,19 @@ use crate::gate::{NoWait, Policy, Settings, Verdict, gate_layer};
 pub struct CorsLayer(pub(super) Arc<Rules>);
 
 impl CorsLayer {
+    pub(crate) fn sends_credentials(&self) -> bool {
+        self.0.audience.sends_credentials()
+    }
+
+    pub(crate) fn lets_pages_authorize(&self) -> bool {
+        let names = self
+            .0
+            .allow_headers
+            .as_ref()
+            .and_then(|value| value.to_str().ok());
+        names.is_some_and(|names| names.split(',').any(|name| name == "authorization"))
+    }
+
     /// Completes an answer that was not made inside this layer, as it would
     /// have been: for a middleware outside of it, a timeout for instance, whose
     /// answers pages could not read otherwise.
@@ -39,35 +52,56 @@ impl CorsLayer {
     }
 }
 
-/// Says that an outer layer decides already.
+/// Says to inner layers that this one decides.
 #[derive(Clone, Copy, Debug)]
 struct Decided;
 
+/// Says to the layer that decides that an inner one would not allow this.
+#[derive(Clone, Copy, Debug)]
+struct Closed;
+
+/// What a layer has decided about a request.
+#[derive(Clone, Debug)]
+pub struct Sharing {
+    allow: AllowOrigin,
+    /// Whether an outer layer decides, unless this one closes.
+    nested: bool,
+}
+
 impl Policy for CorsLayer {
     const NAME: &'static str = "cors";
-    /// `None` if an outer layer decides.
-    type Pass = Option<AllowOrigin>;
-    type Wait = NoWait<Self::Pass>;
+    type Pass = Sharing;
+    type Wait = NoWait<Sharing>;
 
-    fn admit(&self, head: &request::Parts) -> Verdict<Self::Pass, Self::Wait> {
-        if head.extensions.get::<Decided>().is_some() {
+    fn admit(&self, head: &request::Parts) -> Verdict<Sharing, NoWait<Sharing>> {
+        let nested = head.extensions.get::<Decided>().is_some();
+        if nested {
             self.0.warn_of_another();
-            return Verdict::Pass(None);
         }
-        self.0.admit(head)
+        let allow = self.0.allowed(&head.headers);
+        if is_preflight(head) {
+            return Verdict::Reply(self.0.answer(allow));
+        }
+        Verdict::Pass(Sharing { allow, nested })
     }
 
-    fn enter(&self, pass: &Self::Pass, head: &mut request::Parts) {
-        // The first extension of a request allocates, which a warning is not
-        // worth; what names requests or routes has added one already.
-        if pass.is_some() && !head.extensions.is_empty() {
+    fn enter(&self, pass: &Sharing, head: &mut request::Parts) {
+        // The first extension of a request allocates; what names requests or
+        // routes has added one already.
+        if !pass.nested && !head.extensions.is_empty() {
             head.extensions.insert(Decided);
         }
     }
 
-    fn leave(&self, pass: Self::Pass, head: &mut response::Parts) {
-        if let Some(allow) = pass {
-            self.0.leave(allow, &mut head.headers);
+    fn leave(&self, pass: Sharing, head: &mut response::Parts) {
+        let closed = head.extensions.get::<Closed>().is_some();
+        match (pass.nested, &pass.allow) {
+            (true, Some(_)) => {}
+            (true, None) => drop(head.extensions.insert(Closed)),
+            (false, _) => {
+                let allow = pass.allow.filter(|_| !closed);
+                self.0.leave(allow, &mut head.headers);
+            }
         }
     }
 

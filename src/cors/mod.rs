@@ -9,7 +9,9 @@
 //!
 //! The request itself. A page that may not read an answer can still cause it:
 //! [`csrf`](crate::csrf) with the same [`OriginPolicy`] refuses that. Clients
-//! that are no browsers are not bound by CORS.
+//! that are no browsers are not bound by CORS. A layer inside another one can
+//! close what the outer one opens, and open nothing; the outer one answers
+//! preflights.
 //!
 //! # Examples
 //!
@@ -47,7 +49,7 @@ mod rules;
 
 pub use builder::CorsLayerBuilder;
 pub use error::{ConfigError, Problem};
-pub use layer::CorsLayer;
+pub use layer::{CorsLayer, Sharing};
 
 #[doc(no_inline)]
 pub use crate::origin::{OriginPolicy, OriginPolicyBuilder, Problem as OriginProblem};

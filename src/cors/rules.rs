@@ -10,7 +10,7 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, request};
 
-use crate::gate::{NoWait, Settings, Verdict};
+use crate::gate::Settings;
 use crate::origin::OriginPolicy;
 use crate::rejection::{Rejection, RejectionCode, Reply};
 use crate::wire::vary;
@@ -53,9 +53,6 @@ pub(super) struct Rules {
 /// What `Access-Control-Allow-Origin` will say, if anything.
 pub(super) type AllowOrigin = Option<HeaderValue>;
 
-/// What is decided here, if it is not outside.
-type Told = Option<AllowOrigin>;
-
 const PREFLIGHT_VARY: HeaderValue = HeaderValue::from_static(
     "Origin, Access-Control-Request-Method, Access-Control-Request-Headers",
 );
@@ -63,13 +60,10 @@ const PREFLIGHT_VARY: HeaderValue = HeaderValue::from_static(
 const PREFLIGHT_FIELDS: usize = 16;
 
 impl Rules {
-    pub(super) fn admit(&self, head: &request::Parts) -> Verdict<Told, NoWait<Told>> {
-        let allow = self.allowed(&head.headers);
-        if !is_preflight(head) {
-            return Verdict::Pass(Some(allow));
-        }
+    /// Answers a preflight.
+    pub(super) fn answer(&self, allow: AllowOrigin) -> Reply {
         match allow {
-            Some(origin) => Verdict::Reply(Reply::Response(self.preflight(origin))),
+            Some(origin) => Reply::Response(self.preflight(origin)),
             None => Rejection::new(StatusCode::FORBIDDEN, RejectionCode::OriginDenied)
                 .detail("this origin may not use this service from a page")
                 .header(VARY, PREFLIGHT_VARY)
@@ -116,7 +110,8 @@ impl Rules {
     /// Says once that this layer has nothing to decide.
     pub(super) fn warn_of_another(&self) {
         if !self.warned.swap(true, Ordering::Relaxed) {
-            let what = "a CORS layer inside another one decides nothing; remove one";
+            let what =
+                "a CORS layer inside another one can only close what that one opens; remove one";
             crate::trace::degraded("layer-twice", &what);
         }
     }
@@ -169,7 +164,7 @@ impl Rules {
 
 /// `OPTIONS` with one `Origin` and a requested method (Fetch, CORS-preflight
 /// request); any other `OPTIONS` is the handler's.
-fn is_preflight(head: &request::Parts) -> bool {
+pub(super) fn is_preflight(head: &request::Parts) -> bool {
     let mut origins = head.headers.get_all(ORIGIN).iter();
     head.method == Method::OPTIONS
         && origins.next().is_some()

@@ -32,8 +32,9 @@ impl CsrfLayerBuilder {
         self
     }
 
-    /// Names the service's own origins, so that scheme and port are compared
-    /// as well; without, an `Origin` is compared with `Host`.
+    /// Names the service's own origins, so that the scheme is compared as well;
+    /// without, host and port of an `Origin` are compared with `Host`. A browser
+    /// that says `Sec-Fetch-Site: same-origin` is believed either way.
     pub fn own_origins(mut self, origins: &OriginPolicy) -> Self {
         self.rules.own_origins = Some(origins.clone());
         self
@@ -46,7 +47,9 @@ impl CsrfLayerBuilder {
         self
     }
 
-    /// Exempts exactly one method and path, byte by byte.
+    /// Exempts exactly one method and path, byte by byte; a `GET` for the
+    /// handshake of a WebSocket. The path is what the layer sees: inside axum's
+    /// `nest` that is without the prefix, and so the same under every one.
     ///
     /// # Security
     ///
@@ -64,10 +67,11 @@ impl CsrfLayerBuilder {
     pub fn build(self) -> Result<CsrfLayer, ConfigError> {
         let mut problems = Vec::new();
         for (method, path) in &self.rules.exempt {
-            if !path.starts_with('/') || path.contains(['?', '#']) {
+            if !path.starts_with('/') || path.contains(['?', '#', '{', '*']) {
                 problems.push(Problem::ExemptPath { path: path.clone() });
             }
-            if is_safe(method) {
+            // A `GET` may be a handshake.
+            if is_safe(method) && *method != Method::GET {
                 problems.push(Problem::ExemptSafeMethod {
                     method: method.to_string(),
                     path: path.clone(),

@@ -29,8 +29,12 @@ impl Rules {
         if !self.strict_cookies.is_empty() {
             settings.push(("strict cookies", self.strict_cookies.join(", ")));
         }
-        for (method, path) in &self.exempt {
-            settings.push(("exempt", format!("{method} {path}")));
+        if !self.exempt.is_empty() {
+            let each = self.exempt.iter();
+            let each: Vec<_> = each
+                .map(|(method, path)| format!("{method} {path}"))
+                .collect();
+            settings.push(("exempt", each.join(", ")));
         }
         settings
     }

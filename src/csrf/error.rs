@@ -13,7 +13,7 @@ pub type ConfigError = Problems<Problem>;
 pub enum Problem {
     /// An exempt path is no path.
     #[error(
-        "exempt path {path:?} could never match; write it from the root without query, like /webhooks/mail"
+        "exempt path {path:?} could never match; write it from the root without query and patterns, like /webhooks/mail"
     )]
     ExemptPath {
         /// The path as given.

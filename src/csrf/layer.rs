@@ -13,6 +13,12 @@ use crate::gate::{NoWait, Policy, Settings, Verdict, gate_layer};
 #[derive(Clone, Debug)]
 pub struct CsrfLayer(pub(super) Arc<Rules>);
 
+impl CsrfLayer {
+    pub(crate) fn names_origins(&self) -> bool {
+        self.0.origins.is_some()
+    }
+}
+
 impl Policy for CsrfLayer {
     const NAME: &'static str = "csrf";
     type Pass = ();

@@ -1,15 +1,20 @@
 //! Refusal of requests that a page of another site made in the user's name.
 //!
 //! Stops cross-site request forgery by what browsers say of themselves, without
-//! tokens: an unsafe request, or a WebSocket handshake, must come from an
-//! allowed `Origin`, or carry `Sec-Fetch-Site: same-origin` or `none`. Anything
-//! else is answered 403. `SameSite` cookies alone do not do this: another port
-//! of the same host is the same site.
+//! tokens. An unsafe request, or a WebSocket handshake, passes if its `Origin` is
+//! allowed; else if it says `Sec-Fetch-Site: same-origin` or `none`; else, where
+//! it says nothing of that, if its `Origin` is the service's own; and without
+//! either field, since then no browser of the last years made it, unless a strict
+//! cookie is there. Anything else is answered 403. `SameSite` cookies alone do
+//! not do this: another port of the same host is the same site.
 //!
 //! # What it does not stop
 //!
 //! Clients that are no browsers write these headers as they like; they also
-//! hold no user's cookies. A proxy that rewrites `Host` or `Origin` takes the
+//! hold no user's cookies. A form of the service's own that is served with
+//! `Referrer-Policy: no-referrer` has the `Origin` `null`, and is refused where
+//! the browser does not send `Sec-Fetch-Site`: older ones, and over plain HTTP
+//! all but to `localhost`. A proxy that rewrites `Host` or `Origin` takes the
 //! ground from under the check. Safe methods pass, so handlers of `GET` must
 //! change nothing.
 //!

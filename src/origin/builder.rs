@@ -17,6 +17,7 @@ pub struct OriginPolicyBuilder {
     entries: Vec<Entry>,
     production: bool,
     allow_insecure: bool,
+    allow_loopback: bool,
 }
 
 #[derive(Debug)]
@@ -46,7 +47,9 @@ impl OriginPolicyBuilder {
     ///
     /// # Security
     ///
-    /// Whoever can publish on any of them can act for the users of all.
+    /// Whoever can publish on any of them can act for the users of all. Hosts
+    /// under which anybody gets a name are refused, but only the best known are:
+    /// the Public Suffix List has thousands.
     pub fn subdomains_of(self, origin: impl Into<String>) -> Self {
         let place = format!("subdomains {}", self.entries.len());
         self.entry(Kind::Subdomains, place, origin.into())
@@ -78,13 +81,24 @@ impl OriginPolicyBuilder {
         self
     }
 
-    /// Accepts `http` origins beyond this machine.
+    /// Accepts `http` origins beyond this machine, in production too.
     ///
     /// # Security
     ///
     /// Whoever sits on the network between can publish on them.
     pub fn dangerous_allow_insecure_origins(mut self) -> Self {
         self.allow_insecure = true;
+        self
+    }
+
+    /// Accepts loopback origins in production, as the web views of some mobile
+    /// apps have them: `https://localhost`.
+    ///
+    /// # Security
+    ///
+    /// Whatever else listens on a visitor's machine has them too.
+    pub fn dangerous_allow_loopback_in_production(mut self) -> Self {
+        self.allow_loopback = true;
         self
     }
 
@@ -145,14 +159,18 @@ impl OriginPolicyBuilder {
             }
         };
         let loopback = parts.is_loopback();
-        if self.production && loopback {
+        if self.production && loopback && !self.allow_loopback {
             return Err(Problem::LoopbackInProduction { place, origin });
         }
-        if parts.scheme == "http" && (self.production || !loopback) && !self.allow_insecure {
+        let local = loopback && (!self.production || self.allow_loopback);
+        if parts.scheme == "http" && !local && !self.allow_insecure {
             return Err(Problem::Insecure { place, origin });
         }
         if *kind == Kind::AnyPort && (!loopback || parts.port.is_some()) {
             return Err(Problem::AnyPortBeyondLoopback { place, origin });
+        }
+        if *kind == Kind::Subdomains && parts.is_address() {
+            return Err(Problem::SubdomainsOfAddress { place, origin });
         }
         if *kind == Kind::Subdomains && is_public_suffix(parts.host) {
             return Err(Problem::PublicSuffix { place, origin });
@@ -170,11 +188,11 @@ impl Allowed {
                 let value = value.expect("an origin is printable ASCII");
                 self.exact.insert(entry.text.clone(), value);
             }
-            Kind::Subdomains => self
-                .subdomains
-                .entry(host)
-                .or_default()
-                .push((scheme, parts.port)),
+            Kind::Subdomains => {
+                self.lengths.insert(host.len());
+                let schemes = self.subdomains.entry(host).or_default();
+                schemes.push((scheme, parts.port));
+            }
             Kind::AnyPort => {
                 self.any_port.entry(host).or_default().push(scheme);
             }
@@ -190,6 +208,7 @@ fn reason(fault: OriginFault) -> &'static str {
         OriginFault::Null => "null is every sandboxed page",
         OriginFault::Path => "an origin ends after host and port",
         OriginFault::SchemeMissing => "it has no scheme",
+        OriginFault::Socket => "pages say http or https, for WebSockets too",
         OriginFault::TooLong => "it is longer than any origin",
         OriginFault::Unicode => "browsers send such names in Punycode (xn--…)",
         OriginFault::UpperCase => "browsers send scheme and host in lower case",
@@ -203,19 +222,36 @@ fn reason(fault: OriginFault) -> &'static str {
 fn is_public_suffix(host: &str) -> bool {
     const SHARED: &[&str] = &[
         "ac.uk",
+        "amplifyapp.com",
+        "appspot.com",
+        "azurestaticapps.net",
         "azurewebsites.net",
+        "blogspot.com",
+        "cloudfront.net",
+        "co.in",
         "co.jp",
+        "co.nz",
         "co.uk",
+        "co.za",
         "com.au",
         "com.br",
+        "com.cn",
+        "com.tr",
+        "firebaseapp.com",
         "fly.dev",
         "github.io",
         "gitlab.io",
         "herokuapp.com",
+        "ngrok-free.app",
+        "ngrok.io",
         "netlify.app",
         "onrender.com",
         "org.uk",
         "pages.dev",
+        "run.app",
+        "s3.amazonaws.com",
+        "surge.sh",
+        "trycloudflare.com",
         "vercel.app",
         "web.app",
         "workers.dev",

@@ -78,6 +78,14 @@ pub enum Problem {
         /// The entry as given.
         origin: String,
     },
+    /// Addresses have no subdomains.
+    #[error("{place} {origin:?}: an address has no subdomains; name a host")]
+    SubdomainsOfAddress {
+        /// The setting and position.
+        place: String,
+        /// The entry as given.
+        origin: String,
+    },
     /// There are no patterns.
     #[error(
         "{place} {origin:?}: there are no patterns; use subdomains_of(\"https://example.com\")"

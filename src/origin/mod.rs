@@ -3,7 +3,7 @@
 mod builder;
 mod error;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::sync::Arc;
 
@@ -51,6 +51,8 @@ struct Allowed {
     exact: HashMap<String, HeaderValue>,
     /// Host → the schemes and ports under which its subdomains are allowed.
     subdomains: HashMap<String, Vec<(String, Option<u16>)>>,
+    /// How long those hosts are: no other end of a host is looked up.
+    lengths: BTreeSet<usize>,
     /// Host → the schemes under which its every port is allowed.
     any_port: HashMap<String, Vec<String>>,
     production: bool,
@@ -129,13 +131,17 @@ impl Allowed {
     }
 
     fn allows_pattern(&self, parts: &OriginParts<'_>) -> bool {
-        let mut host = parts.host;
-        while let Some((_, parent)) = host.split_once('.') {
-            let mut allowed = self.subdomains.get(parent).into_iter().flatten();
+        let ends = self.lengths.iter().filter_map(|length| {
+            let start = parts.host.len().checked_sub(*length)?;
+            // A whole label at least is before it.
+            let (labels, end) = parts.host.split_at_checked(start)?;
+            (labels.len() > 1 && labels.ends_with('.')).then_some(end)
+        });
+        for end in ends {
+            let mut allowed = self.subdomains.get(end).into_iter().flatten();
             if allowed.any(|(scheme, port)| scheme == parts.scheme && *port == parts.port) {
                 return true;
             }
-            host = parent;
         }
         let mut schemes = self.any_port.get(parts.host).into_iter().flatten();
         schemes.any(|scheme| scheme == parts.scheme)

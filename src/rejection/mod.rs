@@ -10,6 +10,7 @@ mod problem;
 
 use std::borrow::Cow;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use http::header::{CACHE_CONTROL, HeaderName, RETRY_AFTER};
@@ -168,10 +169,11 @@ impl Rejection {
     }
 
     fn render(self, refusal: Refusal, head: &request::Parts) -> Response<Bytes> {
-        let mut response = match head.extensions.get::<Renderer>() {
-            Some(renderer) => renderer.render(&self, head),
-            None => ProblemJson.render(&self, head),
-        };
+        let rendered = head.extensions.get::<Renderer>().and_then(|renderer| {
+            // The answer of a layer that is outside of everything that rescues.
+            catch_unwind(AssertUnwindSafe(|| renderer.render(&self, head))).ok()
+        });
+        let mut response = rendered.unwrap_or_else(|| ProblemJson.render(&self, head));
         *response.status_mut() = self.0.status;
         let mut last = None;
         for (name, value) in self.0.headers {

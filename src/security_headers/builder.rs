@@ -47,7 +47,13 @@ impl SecurityHeadersLayer {
 pub struct SecurityHeadersLayerBuilder {
     preset: Preset,
     policy: ContentSecurityPolicy,
-    hsts: Option<Duration>,
+    hsts: Option<Hsts>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Hsts {
+    max_age: Duration,
+    subdomains: bool,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -88,9 +94,23 @@ impl SecurityHeadersLayerBuilder {
     }
 
     /// Tells browsers to use TLS for this host and its subdomains for a time
-    /// (RFC 6797 §6.1). Only for services that are reached by TLS.
+    /// (RFC 6797 §6.1). Only for services that are reached by TLS. Zero takes it
+    /// back, in browsers that come by.
     pub fn hsts(mut self, max_age: Duration) -> Self {
-        self.hsts = Some(max_age);
+        self.hsts = Some(Hsts {
+            max_age,
+            subdomains: true,
+        });
+        self
+    }
+
+    /// As [`hsts`](Self::hsts), without the subdomains: for a host that has some
+    /// without TLS.
+    pub fn hsts_of_this_host(mut self, max_age: Duration) -> Self {
+        self.hsts = Some(Hsts {
+            max_age,
+            subdomains: false,
+        });
         self
     }
 
@@ -101,10 +121,9 @@ impl SecurityHeadersLayerBuilder {
     /// Every [`Problem`] found.
     pub fn build(self) -> Result<SecurityHeadersLayer, ConfigError> {
         let mut problems = self.policy.problems();
-        if let Some(max_age) = self
-            .hsts
-            .filter(|max_age| *max_age < Duration::from_secs(24 * 60 * 60))
-        {
+        let shortest = Duration::from_secs(5 * 60);
+        let max_age = self.hsts.map(|hsts| hsts.max_age);
+        if let Some(max_age) = max_age.filter(|age| !age.is_zero() && *age < shortest) {
             problems.push(Problem::HstsTooShort { max_age });
         }
         Problems::check(problems, || SecurityHeadersLayer(Arc::new(self.rules())))
@@ -117,8 +136,13 @@ impl SecurityHeadersLayerBuilder {
             (X_FRAME_OPTIONS, text("DENY")),
         ];
         let mut policy = self.policy;
-        if let Some(max_age) = self.hsts {
-            let value = format!("max-age={}; includeSubDomains", max_age.as_secs());
+        if let Some(hsts) = self.hsts {
+            let scope = if hsts.subdomains {
+                "; includeSubDomains"
+            } else {
+                ""
+            };
+            let value = format!("max-age={}{scope}", hsts.max_age.as_secs());
             always.push((STRICT_TRANSPORT_SECURITY, checked(value)));
             if self.preset == Preset::Owasp {
                 policy = policy.set("upgrade-insecure-requests", [""; 0]);

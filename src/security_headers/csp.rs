@@ -69,7 +69,9 @@ impl ContentSecurityPolicy {
     /// a service without pages.
     #[must_use]
     pub fn nothing() -> Self {
-        Self::from("default-src 'none'; frame-ancestors 'none'")
+        Self::from(
+            "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+        )
     }
 
     /// Starts with pages that load from their own origin only.
@@ -179,6 +181,7 @@ const SOURCES: &[&str] = &[
     "child-src",
     "connect-src",
     "default-src",
+    "fenced-frame-src",
     "font-src",
     "form-action",
     "frame-ancestors",
@@ -197,64 +200,131 @@ const SOURCES: &[&str] = &[
 ];
 
 /// Directives with other values, or none.
-const OTHERS: &[&str] = &[
-    "report-to",
-    "report-uri",
-    "require-trusted-types-for",
-    "sandbox",
-    "trusted-types",
-    "upgrade-insecure-requests",
+const OTHERS: &[(&str, Values)] = &[
+    ("block-all-mixed-content", Values::None),
+    ("report-to", Values::Any),
+    ("report-uri", Values::Any),
+    ("require-trusted-types-for", Values::Of(&["'script'"])),
+    ("sandbox", Values::Of(SANDBOX)),
+    ("trusted-types", Values::Any),
+    ("upgrade-insecure-requests", Values::None),
+    ("webrtc", Values::Of(&["'allow'", "'block'"])),
 ];
 
+#[derive(Clone, Copy)]
+enum Values {
+    None,
+    Any,
+    Of(&'static [&'static str]),
+}
+
+const SANDBOX: &[&str] = &[
+    "allow-downloads",
+    "allow-forms",
+    "allow-modals",
+    "allow-orientation-lock",
+    "allow-pointer-lock",
+    "allow-popups",
+    "allow-popups-to-escape-sandbox",
+    "allow-presentation",
+    "allow-same-origin",
+    "allow-scripts",
+    "allow-storage-access-by-user-activation",
+    "allow-top-navigation",
+    "allow-top-navigation-by-user-activation",
+    "allow-top-navigation-to-custom-protocols",
+];
+
+/// What stands in quotes. Browsers do not mind the case of the letters.
 const KEYWORDS: &[&str] = &[
+    "inline-speculation-rules",
     "none",
     "report-sample",
+    "report-sha256",
+    "report-sha384",
+    "report-sha512",
     "self",
     "strict-dynamic",
+    "trusted-types-eval",
+    "unsafe-allow-redirects",
     "unsafe-eval",
     "unsafe-hashes",
     "unsafe-inline",
+    "unsafe-webtransport-hashes",
     "wasm-unsafe-eval",
 ];
 
+const HASHES: &[&str] = &["sha256-", "sha384-", "sha512-"];
+
 impl Directive {
     fn fault(&self) -> Option<&'static str> {
-        let mut bytes = self.values.iter().flat_map(|value| value.bytes());
         let name = self.name.as_str();
-        if !bytes.all(|byte| matches!(byte, b'!'..=b'~') && byte != b';' && byte != b',') {
+        let legal = |byte| matches!(byte, b'!'..=b'~') && byte != b';' && byte != b',';
+        let word = |value: &String| !value.is_empty() && value.bytes().all(legal);
+        if !self.values.iter().all(word) {
             return Some(
-                "a value has a space, `;`, `,` or a character beyond ASCII, which would begin another; give each by itself",
+                "a value is empty, or has a space, `;`, `,` or a character beyond ASCII, which would begin another; give each by itself",
             );
         }
-        if OTHERS.contains(&name) {
-            return None;
+        if let Some((_, values)) = OTHERS.iter().find(|(other, _)| *other == name) {
+            let known = match values {
+                Values::None => self.values.is_empty(),
+                Values::Any => true,
+                Values::Of(known) => self
+                    .values
+                    .iter()
+                    .all(|value| known.contains(&value.as_str())),
+            };
+            return (!known)
+                .then_some("browsers know no such value of this directive; see CSP Level 3");
         }
         if !SOURCES.contains(&name) {
             return Some("browsers know no such directive; see CSP Level 3 for their names");
         }
+        self.source_list_fault()
+    }
+
+    fn source_list_fault(&self) -> Option<&'static str> {
+        let has = |wanted: &dyn Fn(&str) -> bool| {
+            self.values
+                .iter()
+                .any(|value| wanted(&value.to_ascii_lowercase()))
+        };
         if self.values.is_empty() {
             return Some("without a value it allows nothing; write 'none'");
         }
-        if self.values.len() > 1 && self.values.iter().any(|value| value == "'none'") {
+        if self.values.len() > 1 && has(&|value| value == "'none'") {
             return Some("browsers ignore 'none' beside other values; remove one");
         }
-        self.values
-            .iter()
-            .find_map(|value| source_fault(name, value))
+        let trusted = |value: &str| {
+            let quoted = value.strip_prefix('\'').unwrap_or_default();
+            value == NONCE || HASHES.iter().any(|hash| quoted.starts_with(hash))
+        };
+        if has(&|value| value == "'strict-dynamic'") && !has(&trusted) {
+            return Some(
+                "'strict-dynamic' trusts what a nonce or hash does, and there is none; add 'nonce'",
+            );
+        }
+        let mut values = self.values.iter();
+        values.find_map(|value| source_fault(&self.name, &value.to_ascii_lowercase()))
     }
 }
 
+/// What is wrong with a source, in lower case.
 fn source_fault(directive: &str, value: &str) -> Option<&'static str> {
-    if KEYWORDS.contains(&value) || value == "nonce" {
-        return Some("a keyword without quotes is read as a host name; write 'self'");
-    }
+    const OPEN: &str = "a quote is not closed, or of the wrong kind; write 'self'";
+    let is_hash = |text: &str| HASHES.iter().any(|hash| text.starts_with(hash));
     let Some(quoted) = value.strip_prefix('\'') else {
-        return value
-            .contains('\'')
-            .then_some("a quote is not closed; write 'self'");
+        if KEYWORDS.contains(&value) || value.starts_with("nonce") || is_hash(value) {
+            return Some("without quotes it is read as a host name; write 'self'");
+        }
+        if ["blob", "data", "http", "https", "mediastream", "ws", "wss"].contains(&value) {
+            return Some("a scheme ends with a colon; write data:");
+        }
+        return value.contains(['\'', '"']).then_some(OPEN);
     };
     let Some(keyword) = quoted.strip_suffix('\'') else {
-        return Some("a quote is not closed; write 'self'");
+        return Some(OPEN);
     };
     if value == NONCE {
         let runs = ["script-src", "style-src", "default-src"];
@@ -265,8 +335,12 @@ fn source_fault(directive: &str, value: &str) -> Option<&'static str> {
     if keyword.starts_with("nonce-") {
         return Some("a nonce that is always the same protects nothing; write 'nonce'");
     }
-    let hashes = ["sha256-", "sha384-", "sha512-"];
-    let known = KEYWORDS.contains(&keyword) || hashes.iter().any(|hash| keyword.starts_with(hash));
+    if let Some((_, digest)) = keyword.split_once('-').filter(|_| is_hash(keyword)) {
+        let base64 = |byte: u8| byte.is_ascii_alphanumeric() || b"+/-_=".contains(&byte);
+        let whole = digest.len() >= 43 && digest.bytes().all(base64);
+        return (!whole).then_some("it is no hash; write the digest of the script in Base64");
+    }
+    let known = KEYWORDS.contains(&keyword);
     (!known).then_some("browsers know no such keyword; host names have no quotes")
 }
 

@@ -23,8 +23,10 @@ pub enum Problem {
         /// What is wrong, and the fix.
         reason: &'static str,
     },
-    /// A short time protects nobody, and zero switches the protection off.
-    #[error("an HSTS time of {max_age:?} is under one day; use one year")]
+    /// A time so short protects nobody.
+    #[error(
+        "an HSTS time of {max_age:?} is under five minutes; use one year, or zero to take it back"
+    )]
     HstsTooShort {
         /// The time as given.
         max_age: Duration,

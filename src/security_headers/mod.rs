@@ -1,7 +1,8 @@
 //! The response headers that tell browsers to be strict.
 //!
-//! Stops content sniffing, framing, leaking of referrers and caching of
-//! answers to requests with credentials. Touches every response, refusals of
+//! Stops content sniffing, framing, leaking of referrers, and caching of
+//! answers to requests with credentials unless a handler says how. Touches
+//! every response, refusals of
 //! inner layers included, so it belongs outermost.
 //!
 //! # What it does not stop
@@ -30,9 +31,10 @@
 //!
 //! # What each setting costs
 //!
-//! `hsts` cannot be taken back before it expires: browsers refuse plain HTTP
-//! to the host until then. A policy with a nonce costs a random number and three
-//! allocations a response.
+//! `hsts` holds until it expires: browsers refuse plain HTTP to the host until
+//! then, or until they were told a time of zero over TLS. A policy with a nonce
+//! costs a random number and some allocations a response, which is not cached
+//! unless a handler says so.
 
 mod builder;
 mod csp;

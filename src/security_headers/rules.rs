@@ -4,7 +4,7 @@ use http::header::{
     AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, COOKIE, SERVER, SET_COOKIE,
     STRICT_TRANSPORT_SECURITY,
 };
-use http::{HeaderName, HeaderValue, request, response};
+use http::{HeaderName, HeaderValue, StatusCode, request, response};
 
 use super::csp::{Compiled, CspNonce};
 use crate::gate::Settings;
@@ -56,12 +56,15 @@ impl Rules {
         for (name, value) in &self.if_absent {
             headers.entry(name.clone()).or_insert_with(|| value.clone());
         }
-        let policy = || self.policy.value(seen.nonce.as_ref());
-        headers
-            .entry(CONTENT_SECURITY_POLICY)
-            .or_insert_with(policy);
-        // Shared caches must not serve one user's answer to another.
-        if seen.credentials || headers.contains_key(SET_COOKIE) {
+        // Not modified is a page that has a nonce already.
+        let kept = head.status == StatusCode::NOT_MODIFIED && seen.nonce.is_some();
+        if !kept {
+            let policy = || self.policy.value(seen.nonce.as_ref());
+            let entry = headers.entry(CONTENT_SECURITY_POLICY);
+            entry.or_insert_with(policy);
+        }
+        // Shared caches must not serve one user's answer, or nonce, to another.
+        if seen.credentials || seen.nonce.is_some() || headers.contains_key(SET_COOKIE) {
             headers
                 .entry(CACHE_CONTROL)
                 .or_insert(HeaderValue::from_static("no-store"));

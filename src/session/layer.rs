@@ -33,6 +33,10 @@ impl SessionLayer {
         }))
     }
 
+    pub(crate) fn names_origins(&self) -> bool {
+        self.0.origins.is_some()
+    }
+
     /// Names the other origins whose pages may cause a renewal; the service's
     /// own may always.
     #[must_use]

@@ -4,7 +4,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 
-use http::header::{AUTHORIZATION, CACHE_CONTROL, COOKIE, SET_COOKIE, UPGRADE};
+use http::header::{AUTHORIZATION, CACHE_CONTROL, COOKIE, ORIGIN, SET_COOKIE, UPGRADE};
 use http::{HeaderValue, request, response};
 
 use super::cookies::SessionCookies;
@@ -78,9 +78,9 @@ impl Rules {
     }
 
     /// A foreign page could start a renewal and throw its answer away, which
-    /// would leave the browser with a token that was used. A prefetch may be
-    /// thrown away too, and the answer to an upgrade is not always read for
-    /// cookies.
+    /// would leave the browser with a token that was used: by a fetch, or in a
+    /// frame, but not where the user goes. A prefetch may be thrown away too, and
+    /// the answer to an upgrade is not always read for cookies.
     fn may_renew(&self, head: &request::Parts) -> bool {
         if head.headers.contains_key("sec-purpose") || head.headers.contains_key(UPGRADE) {
             return false;
@@ -90,8 +90,15 @@ impl Rules {
                 .get(name)
                 .is_some_and(|value| values.iter().any(|known| value == known))
         };
-        let foreign = says("sec-fetch-site", &["same-site", "cross-site"])
-            && !says("sec-fetch-mode", &["navigate"]);
+        let goes_there =
+            says("sec-fetch-mode", &["navigate"]) && says("sec-fetch-dest", &["document"]);
+        let foreign = if head.headers.contains_key("sec-fetch-site") {
+            says("sec-fetch-site", &["same-site", "cross-site"]) && !goes_there
+        } else {
+            // Browsers that do not say so name the other origin; the service's
+            // own only to unsafe methods, which are not decided here.
+            head.method.is_safe() && head.headers.contains_key(ORIGIN)
+        };
         !foreign
             || self
                 .origins

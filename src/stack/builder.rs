@@ -111,6 +111,35 @@ impl RampartBuilder {
         if cookies && slots.csrf.is_none() {
             problems.push(Problem::CookiesWithoutCsrf);
         }
+        // Pages that may send credentials also have something to do with them.
+        if slots
+            .cors
+            .as_ref()
+            .is_some_and(CorsLayer::sends_credentials)
+        {
+            if slots
+                .csrf
+                .as_ref()
+                .is_some_and(|csrf| !csrf.names_origins())
+            {
+                problems.push(Problem::CsrfWithoutOrigins);
+            }
+            if slots
+                .session
+                .as_ref()
+                .is_some_and(|session| !session.names_origins())
+            {
+                problems.push(Problem::SessionWithoutOrigins);
+            }
+        }
+        let bearer_only = slots.jwt.as_ref().is_some_and(|jwt| !jwt.reads_cookies());
+        let sent = slots
+            .cors
+            .as_ref()
+            .is_none_or(CorsLayer::lets_pages_authorize);
+        if bearer_only && !sent {
+            problems.push(Problem::CorsWithoutAuthorization);
+        }
         if slots.session.is_some() && slots.jwt.is_none() {
             problems.push(Problem::SessionWithoutJwt);
         }

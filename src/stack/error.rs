@@ -14,6 +14,21 @@ pub enum Problem {
     /// Browsers attach cookies to requests of any page.
     #[error("tokens in cookies need protection against cross-site requests; add .csrf(..)")]
     CookiesWithoutCsrf,
+    /// Pages that may read and never send a token.
+    #[error(
+        "tokens come in `Authorization`, which CORS lets no page send; add AUTHORIZATION to .request_headers(..)"
+    )]
+    CorsWithoutAuthorization,
+    /// Pages that may read, and whose every change is refused.
+    #[error(
+        "CORS lets pages of other origins send credentials, and CSRF refuses what they change; give the same list to CsrfLayer's .origins(..)"
+    )]
+    CsrfWithoutOrigins,
+    /// Pages whose sessions are never renewed.
+    #[error(
+        "CORS lets pages of other origins send credentials, and their tokens are not renewed; give the same list to SessionLayer's .origins(..)"
+    )]
+    SessionWithoutOrigins,
     /// Without authentication there is nobody to have anything.
     #[error("what a caller must have needs a JWT layer to know the caller; add .jwt(..)")]
     RequireWithoutJwt,

@@ -21,6 +21,7 @@ pub(crate) enum OriginFault {
     Null,
     Path,
     SchemeMissing,
+    Socket,
     TooLong,
     Unicode,
     UpperCase,
@@ -56,6 +57,9 @@ impl<'a> OriginParts<'a> {
         if !is_scheme(scheme) {
             return Err(OriginFault::SchemeMissing);
         }
+        if matches!(scheme, "ws" | "wss") {
+            return Err(OriginFault::Socket);
+        }
         let (host, port) = split_port(authority)?;
         if !is_host(host) {
             return Err(OriginFault::BadHost);
@@ -66,8 +70,17 @@ impl<'a> OriginParts<'a> {
         Ok(Self { scheme, host, port })
     }
 
-    /// Tells whether the origin is this machine's own.
+    /// Tells whether the host is an address and not a name.
+    pub(crate) fn is_address(&self) -> bool {
+        self.host.starts_with('[') || self.host.parse::<std::net::Ipv4Addr>().is_ok()
+    }
+
+    /// Tells whether the origin is this machine's own. Of another scheme it is
+    /// not what listens there, but an app that shows its own files.
     pub(crate) fn is_loopback(&self) -> bool {
+        if !matches!(self.scheme, "http" | "https") {
+            return false;
+        }
         let host = self.host.trim_start_matches('[').trim_end_matches(']');
         host == "localhost"
             || host.ends_with(".localhost")
@@ -80,7 +93,14 @@ impl<'a> OriginParts<'a> {
 /// Guesses the origin that was meant, for an error message.
 pub(crate) fn canonical(text: &str) -> Option<String> {
     let lower = text.trim().to_ascii_lowercase();
-    let (scheme, rest) = lower.split_once("://").unwrap_or(("https", &lower));
+    let local = lower.starts_with("localhost") || lower.starts_with("127.");
+    let without = if local { "http" } else { "https" };
+    let (scheme, rest) = lower.split_once("://").unwrap_or((without, &lower));
+    let scheme = match scheme {
+        "ws" => "http",
+        "wss" => "https",
+        other => other,
+    };
     let authority = rest.split(['/', '?', '#', '\\']).next()?;
     let authority = authority.rsplit('@').next()?;
     let suffix = default_port(scheme)
@@ -113,8 +133,8 @@ fn split_port(authority: &str) -> Result<(&str, Option<u16>), OriginFault> {
 
 fn default_port(scheme: &str) -> Option<u16> {
     match scheme {
-        "http" | "ws" => Some(80),
-        "https" | "wss" => Some(443),
+        "http" => Some(80),
+        "https" => Some(443),
         _ => None,
     }
 }
@@ -127,6 +147,14 @@ fn is_scheme(scheme: &str) -> bool {
         })
 }
 
+/// An IPv6 address as browsers write it: in hexadecimal throughout.
+fn serialized(address: std::net::Ipv6Addr) -> String {
+    match (address.to_ipv4_mapped(), address.segments()) {
+        (Some(_), [.., high, low]) => format!("[::ffff:{high:x}:{low:x}]"),
+        _ => format!("[{address}]"),
+    }
+}
+
 /// A DNS name of non-empty labels, an IPv4 address, or an IPv6 literal.
 pub(crate) fn is_host(host: &str) -> bool {
     if let Some(literal) = host.strip_prefix('[') {
@@ -134,7 +162,12 @@ pub(crate) fn is_host(host: &str) -> bool {
             .strip_suffix(']')
             .and_then(|inner| inner.parse::<std::net::Ipv6Addr>().ok());
         // Browsers send the compressed form; any other could never match.
-        return address.is_some_and(|address| format!("[{address}]") == host);
+        return address.is_some_and(|address| serialized(address) == host);
+    }
+    // What ends like a number, browsers read as an address.
+    let last = host.rsplit('.').next().unwrap_or_default();
+    if !last.is_empty() && last.bytes().all(|byte| byte.is_ascii_digit()) {
+        return host.parse::<std::net::Ipv4Addr>().is_ok();
     }
     !host.is_empty()
         && host.len() <= 253

@@ -2,6 +2,7 @@
 
 use http::{Method, StatusCode, header};
 use tower::Layer;
+use tower_rampart::context::ContextLayer;
 use tower_rampart::cors::{CorsLayer, OriginPolicy, OriginProblem, Problem};
 
 use crate::support::{Answer, Hello, call, request};
@@ -323,6 +324,105 @@ fn what_scripts_can_never_do_is_a_problem() {
         .into_problems();
     assert_eq!(problems.len(), 6, "{problems:?}");
     assert!(matches!(problems[5], Problem::MaxAgeTooLong { .. }));
+}
+
+#[tokio::test]
+async fn a_layer_inside_another_one_can_only_close() {
+    let both =
+        OriginPolicy::builder().csv("BOTH", "https://app.example.com,https://admin.example.com");
+    let admin = OriginPolicy::builder().origin("https://admin.example.com");
+    let layer = |list: tower_rampart::cors::OriginPolicyBuilder| {
+        let list = list.build().expect("valid");
+        CorsLayer::credentialed(&list).build().expect("valid")
+    };
+    let (both, admin) = (layer(both), layer(admin));
+    let nested = |outer: &CorsLayer, inner: &CorsLayer, origin: &'static str| {
+        let service = ContextLayer::new().layer(outer.layer(inner.layer(Hello::default())));
+        call(service, request("GET", "/", &[("origin", origin)]))
+    };
+    for (outer, inner) in [(&both, &admin), (&admin, &both)] {
+        let app = nested(outer, inner, "https://app.example.com").await;
+        check_denied(&app, "closed by one of them");
+        let admin = nested(outer, inner, "https://admin.example.com").await;
+        let allowed = admin.header("access-control-allow-origin");
+        assert_eq!(allowed, Some("https://admin.example.com"));
+    }
+}
+
+#[test]
+fn names_that_browsers_read_otherwise_are_problems() {
+    let origins = OriginPolicy::builder()
+        .origin("https://a.example.com")
+        .build();
+    let star = header::HeaderName::from_static("*");
+    let problems = CorsLayer::credentialed(&origins.expect("valid"))
+        .methods(
+            ["*", "put", "M-SEARCH"]
+                .map(|name| Method::from_bytes(name.as_bytes()).expect("a token")),
+        )
+        .request_headers([star.clone()])
+        .expose([star])
+        .build()
+        .expect_err("four are wrong")
+        .into_problems();
+    assert!(
+        matches!(
+            problems[..],
+            [
+                Problem::Star { setting: "methods" },
+                Problem::MethodCase { .. },
+                Problem::Star {
+                    setting: "request_headers"
+                },
+                Problem::Star { setting: "expose" }
+            ]
+        ),
+        "{problems:?}"
+    );
+}
+
+#[test]
+fn origins_that_no_page_has_are_problems_and_those_of_apps_are_not() {
+    for (origin, suggestion) in [
+        ("wss://app.example.com", Some("https://app.example.com")),
+        ("ws://localhost:5173", Some("http://localhost:5173")),
+        ("localhost:5173", Some("http://localhost:5173")),
+        ("https://256.1.1.1", None),
+        ("https://127.1", None),
+        ("https://[::ffff:127.0.0.1]", None),
+    ] {
+        let problems = OriginPolicy::builder().origin(origin).build();
+        let problems = problems.expect_err(origin).into_problems();
+        let OriginProblem::NotAnOrigin {
+            suggestion: told, ..
+        } = &problems[0]
+        else {
+            panic!("{origin}: {problems:?}");
+        };
+        assert_eq!(told.as_deref(), suggestion, "{origin}");
+    }
+    let mapped = OriginPolicy::builder()
+        .origin("https://[::ffff:a00:1]")
+        .build();
+    assert!(mapped.is_ok(), "as browsers write it: {mapped:?}");
+    let wide = OriginPolicy::builder()
+        .subdomains_of("https://10.0.0.5")
+        .subdomains_of("https://cloudfront.net")
+        .build();
+    assert_eq!(wide.expect_err("both").into_problems().len(), 2);
+    let apps = || {
+        OriginPolicy::builder()
+            .origin("capacitor://localhost")
+            .origin("tauri://localhost")
+            .production()
+    };
+    assert!(apps().build().is_ok());
+    let web_view = apps().origin("https://localhost");
+    assert!(web_view.build().is_err());
+    let web_view = apps()
+        .origin("https://localhost")
+        .dangerous_allow_loopback_in_production();
+    assert!(web_view.build().is_ok());
 }
 
 proptest::proptest! {

@@ -200,18 +200,35 @@ async fn declared_own_origins_compare_scheme_and_port_too() {
     }
 }
 
+#[tokio::test]
+async fn a_handshake_can_be_exempt_by_its_path() {
+    let open = CsrfLayer::builder().dangerous_exempt(Method::GET, "/public");
+    let open = open.build().expect("valid");
+    let shake = |path: &str| {
+        let headers = [("origin", "https://evil.example"), ("upgrade", "websocket")];
+        call(open.layer(Hello::default()), request("GET", path, &headers))
+    };
+    passes(shake("/public").await.status());
+    refused(shake("/private").await.status());
+}
+
 #[test]
 fn exemptions_that_could_never_match_are_problems() {
     let problems = CsrfLayer::builder()
         .dangerous_exempt(Method::POST, "hook")
-        .dangerous_exempt(Method::GET, "/x")
+        .dangerous_exempt(Method::HEAD, "/x")
+        .dangerous_exempt(Method::POST, "/hooks/{id}")
         .build()
-        .expect_err("both are wrong")
+        .expect_err("all are wrong")
         .into_problems();
     assert!(
         matches!(
             problems[..],
-            [Problem::ExemptPath { .. }, Problem::ExemptSafeMethod { .. }]
+            [
+                Problem::ExemptPath { .. },
+                Problem::ExemptSafeMethod { .. },
+                Problem::ExemptPath { .. }
+            ]
         ),
         "{problems:?}"
     );

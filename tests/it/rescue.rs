@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http::{Request, Response, StatusCode, request};
 use tower::{Layer, Service, service_fn};
+use tower_rampart::context::ContextLayer;
 use tower_rampart::gate::RescueLayer;
 use tower_rampart::rejection::{Refusal, Rejection, Render, Renderer};
 
@@ -93,6 +94,37 @@ impl Render for Echo {
         *response.status_mut() = rejection.status();
         response
     }
+}
+
+/// Panics whatever it is to render.
+#[derive(Debug)]
+struct Broken;
+
+impl Render for Broken {
+    fn render(&self, _rejection: &Rejection, _head: &request::Parts) -> Response<Bytes> {
+        panic!("canary in a renderer")
+    }
+}
+
+#[tokio::test]
+async fn a_renderer_that_panics_is_not_needed() {
+    let unspeakable = service_fn(|_request: Request<Body>| async { Outcome::Err(Unspeakable) });
+    let layers = ContextLayer::new().render(Broken);
+    let asked = support::request("GET", "/", &[]);
+    let answer = call(layers.layer(RescueLayer.layer(unspeakable)), asked).await;
+    assert_eq!(answer.code(), "internal_error");
+    assert_eq!(
+        answer.json()["request_id"].as_str(),
+        answer.header("x-request-id")
+    );
+    // One id, though two layers would name the request.
+    let twice =
+        ContextLayer::new().layer(ContextLayer::new().layer(RescueLayer.layer(unspeakable)));
+    let answer = call(twice, support::request("GET", "/", &[])).await;
+    assert_eq!(
+        answer.json()["request_id"].as_str(),
+        answer.header("x-request-id")
+    );
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use tower::Layer;
 use tower_rampart::context::ContextLayer;
 use tower_rampart::csrf::CsrfLayer;
 use tower_rampart::security_headers::{
-    ContentSecurityPolicy, CspNonce, Problem, SecurityHeadersLayer,
+    ContentSecurityPolicy, CspNonce, Problem, SecurityHeadersLayer, SecurityHeadersLayerBuilder,
 };
 
 use crate::support::{Answer, Body, Hello, call, request};
@@ -38,7 +38,7 @@ async fn every_response_is_strict_refusals_too() {
             ("x-frame-options", "DENY"),
             (
                 "content-security-policy",
-                "default-src 'none'; frame-ancestors 'none'",
+                "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
             ),
             ("referrer-policy", "no-referrer"),
             ("cross-origin-opener-policy", "same-origin"),
@@ -164,6 +164,42 @@ async fn the_proposals_of_owasp_are_sent_and_nobody_is_signed_out() {
 }
 
 #[tokio::test]
+async fn a_nonce_is_neither_cached_nor_given_to_a_page_that_has_one() {
+    let policy = ContentSecurityPolicy::own().set("script-src", ["'nonce'"]);
+    let layer = SecurityHeadersLayer::web().content_security_policy(policy);
+    let layer = layer.build().expect("valid");
+    let answer = call(layer.layer(Hello::default()), request("GET", "/", &[])).await;
+    assert_eq!(answer.header("cache-control"), Some("no-store"));
+    let kept = tower::service_fn(|_request: http::Request<Body>| async {
+        let mut response = http::Response::new(String::new());
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+        Ok::<_, std::convert::Infallible>(response)
+    });
+    let answer = call(layer.layer(kept), request("GET", "/", &[])).await;
+    assert_eq!(answer.header("content-security-policy"), None);
+    assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
+}
+
+#[tokio::test]
+async fn tls_can_be_declared_for_one_host_and_taken_back() {
+    let answer = async |builder: SecurityHeadersLayerBuilder| {
+        let layer = builder.build().expect("valid");
+        let answer = call(layer.layer(Hello::default()), request("GET", "/", &[])).await;
+        answer
+            .header("strict-transport-security")
+            .expect("declared")
+            .to_owned()
+    };
+    let api = SecurityHeadersLayer::api;
+    assert_eq!(
+        answer(api().hsts(Duration::ZERO)).await,
+        "max-age=0; includeSubDomains"
+    );
+    let hour = Duration::from_secs(3_600);
+    assert_eq!(answer(api().hsts_of_this_host(hour)).await, "max-age=3600");
+}
+
+#[tokio::test]
 async fn credentials_do_not_get_into_the_log() {
     let printing = tower::service_fn(|request: http::Request<Body>| async move {
         Ok::<_, std::convert::Infallible>(http::Response::new(format!("{:?}", request.headers())))
@@ -208,6 +244,17 @@ fn headers_that_browsers_would_not_understand_are_problems() {
         ("img-src 'nonce'", 1),
         ("script-src-attr 'nonce'", 1),
         ("default-src 'self', X", 1),
+        ("require-trusted-types-for script", 1),
+        ("sandbox allow-script", 1),
+        ("upgrade-insecure-requests yes", 1),
+        ("script-src \"self\"", 1),
+        (
+            "default-src None; script-src Self; style-src nonce-abc; img-src sha256-abc",
+            4,
+        ),
+        ("img-src data; media-src blob; connect-src https", 3),
+        ("script-src 'sha256-'", 1),
+        ("script-src 'self' 'strict-dynamic'", 1),
     ] {
         let layer = SecurityHeadersLayer::web()
             .content_security_policy(bad)
@@ -217,7 +264,8 @@ fn headers_that_browsers_would_not_understand_are_problems() {
     }
     for good in [
         "default-src 'self' *.example.com https: data: 'unsafe-inline'",
-        "script-src 'nonce' 'strict-dynamic' 'sha256-abc='; sandbox allow-scripts; report-uri /csp; report-to csp",
+        "script-src 'nonce' 'strict-dynamic' 'SHA256-qznLcsROx4GACP2dm0UCKCzCG+HiZ1guq6ZZDob/Tng='; sandbox allow-scripts; report-uri /csp; report-to csp",
+        "default-src 'SELF'; Script-Src 'Unsafe-Inline'; webrtc 'block'; block-all-mixed-content; sandbox",
         "upgrade-insecure-requests; require-trusted-types-for 'script'; trusted-types a 'allow-duplicates'",
     ] {
         let layer = SecurityHeadersLayer::web()
@@ -225,6 +273,9 @@ fn headers_that_browsers_would_not_understand_are_problems() {
             .build();
         assert!(layer.is_ok(), "{good}: {layer:?}");
     }
+    let empty = ContentSecurityPolicy::own().set("img-src", [""]);
+    let empty = SecurityHeadersLayer::web().content_security_policy(empty);
+    assert!(empty.build().is_err());
     let problems = SecurityHeadersLayer::api()
         .hsts(Duration::from_secs(60))
         .build()

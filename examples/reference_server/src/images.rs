@@ -319,7 +319,7 @@ fn with_headers(mut response: Response, image: &Image, etag: &str) -> Response {
     );
     headers.insert(
         CONTENT_SECURITY_POLICY,
-        HeaderValue::from_static("default-src 'none'; sandbox"),
+        HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'; sandbox"),
     );
     let extension = image.media_type.rsplit('/').next().unwrap_or("bin");
     headers.insert(

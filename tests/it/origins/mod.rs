@@ -254,7 +254,7 @@ fn check_strict(answer: &Answer) {
         ("cross-origin-resource-policy", "same-origin"),
         (
             "content-security-policy",
-            "default-src 'none'; frame-ancestors 'none'",
+            "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
         ),
     ] {
         assert_eq!(answer.header(name), Some(value));

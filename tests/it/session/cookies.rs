@@ -308,17 +308,31 @@ async fn a_foreign_page_cannot_use_up_a_refresh_token() {
     let tokens = issuer.start(NewSession::of("ann")).await.expect("started");
     clock.advance(Duration::from_secs(700));
     let cookie = cookie_header(&tokens);
-    for site in ["same-site", "cross-site"] {
-        let fetched = [
-            ("cookie", cookie.as_str()),
-            ("sec-fetch-site", site),
+    for foreign in [
+        &[
+            ("sec-fetch-site", "same-site"),
             ("sec-fetch-mode", "no-cors"),
-        ];
-        let answer = call(app(&issuer, &clock), request("GET", "/me", &fetched)).await;
+        ][..],
+        &[
+            ("sec-fetch-site", "cross-site"),
+            ("sec-fetch-mode", "no-cors"),
+        ],
+        // A frame, which the page around it may take away.
+        &[
+            ("sec-fetch-site", "same-site"),
+            ("sec-fetch-mode", "navigate"),
+            ("sec-fetch-dest", "iframe"),
+        ],
+        // A browser that does not say what it does, of a page that is not listed.
+        &[("origin", "https://evil.example")],
+    ] {
+        let mut headers = vec![("cookie", cookie.as_str())];
+        headers.extend(foreign);
+        let answer = call(app(&issuer, &clock), request("GET", "/me", &headers)).await;
         assert_eq!(
             (answer.code().as_str(), set_cookies(&answer).len()),
             ("token_expired", 0),
-            "{site}"
+            "{foreign:?}"
         );
     }
     let own = [
@@ -331,6 +345,17 @@ async fn a_foreign_page_cannot_use_up_a_refresh_token() {
         (answer.status(), set_cookies(&answer).len()),
         (StatusCode::OK, 2)
     );
+    // The user follows a link of another site.
+    clock.advance(Duration::from_secs(700));
+    let cookie = set_cookies(&answer).join("; ");
+    let link = [
+        ("cookie", cookie.as_str()),
+        ("sec-fetch-site", "cross-site"),
+        ("sec-fetch-mode", "navigate"),
+        ("sec-fetch-dest", "document"),
+    ];
+    let answer = call(app(&issuer, &clock), request("GET", "/me", &link)).await;
+    assert_eq!(set_cookies(&answer).len(), 2);
 }
 
 #[tokio::test]

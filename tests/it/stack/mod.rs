@@ -63,7 +63,7 @@ fn setup() -> Setup {
                 .expect("valid"),
         )
         .jwt(jwt.expect("valid"))
-        .session(SessionLayer::new(issuer.clone(), cookies))
+        .session(SessionLayer::new(issuer.clone(), cookies).origins(&origins))
         .csrf(
             CsrfLayer::builder()
                 .origins(&origins)
@@ -394,6 +394,28 @@ fn combinations_that_cannot_be_safe_are_refused() {
             ]
         ),
         "{problems:?}"
+    );
+    let origins = OriginPolicy::builder()
+        .origin(PAGE.1)
+        .build()
+        .expect("valid");
+    let cors = CorsLayer::credentialed(&origins).build().expect("valid");
+    let session = SessionLayer::new(setup.issuer.clone(), SessionCookies::default());
+    let problems = Rampart::builder()
+        .cors(cors)
+        .csrf(CsrfLayer::builder().build().expect("valid"))
+        .session(session)
+        .jwt(jwt().build().expect("valid"))
+        .build();
+    assert_eq!(
+        problems
+            .expect_err("three lists of one are missing")
+            .into_problems(),
+        [
+            Problem::CsrfWithoutOrigins,
+            Problem::SessionWithoutOrigins,
+            Problem::CorsWithoutAuthorization
+        ]
     );
     let enough = Rampart::builder()
         .around_upload(&upload)

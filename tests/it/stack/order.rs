@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::header::AUTHORIZATION;
 use http::{Request, Response, StatusCode};
 use http_body_util::Full;
 use tower::{Layer, service_fn};
@@ -48,6 +49,8 @@ struct Parts {
     issuer: TokenIssuer,
     cors: CorsLayer,
     csrf: CsrfLayer,
+    /// The pages that may act.
+    actors: OriginPolicy,
     headers: SecurityHeadersLayer,
     /// One that admits, and one that has banned everybody.
     limits: [RateLimitLayer; 2],
@@ -162,7 +165,10 @@ impl Parts {
         }
         let jwt = JwtLayer::builder(issuer.verifier()).clock(clock.clone());
         Self {
-            cors: CorsLayer::credentialed(&readers).build().expect("valid"),
+            cors: CorsLayer::credentialed(&readers)
+                .request_headers([AUTHORIZATION])
+                .build()
+                .expect("valid"),
             csrf: CsrfLayer::builder()
                 .origins(&actors)
                 .build()
@@ -172,6 +178,7 @@ impl Parts {
             subjects,
             jwt: jwt.build().expect("valid"),
             require: RequireLayer::role("user").build().expect("valid"),
+            actors,
             tokens: tokens.try_into().expect("four"),
             issuer,
         }
@@ -197,7 +204,8 @@ impl Parts {
         }
         if has(SESSION) {
             let cookies = SessionCookies::default();
-            builder = builder.session(SessionLayer::new(self.issuer.clone(), cookies));
+            builder = builder
+                .session(SessionLayer::new(self.issuer.clone(), cookies).origins(&self.actors));
         }
         if has(LENGTH) {
             builder = builder.max_content_length(1_000);

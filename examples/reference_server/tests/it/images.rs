@@ -30,7 +30,7 @@ async fn a_picture_is_served_in_ranges_with_a_tag_and_in_a_sandbox() {
     let headers = whole.headers().clone();
     assert_eq!(
         headers["content-security-policy"],
-        "default-src 'none'; sandbox"
+        "default-src 'none'; frame-ancestors 'none'; sandbox"
     );
     assert_eq!(headers["x-content-type-options"], "nosniff");
     assert!(

@@ -12,6 +12,7 @@ mod limits;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod readme;
+mod recorder;
 mod refusals;
 mod server;
 #[allow(dead_code, reason = "shared with the tests of the library")]
