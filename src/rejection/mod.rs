@@ -6,6 +6,7 @@
 //! the finer `kind` stays with the operator.
 
 mod code;
+mod grpc;
 mod problem;
 
 use std::borrow::Cow;
@@ -21,6 +22,7 @@ use bytes::Bytes;
 use crate::identity::RequestId;
 
 pub use code::RejectionCode;
+pub use grpc::GrpcStatus;
 pub use problem::{PlainText, ProblemJson, Render, Renderer};
 
 /// Why a request is not answered by the service, and what to say instead.
@@ -173,8 +175,11 @@ impl Rejection {
             // The answer of a layer that is outside of everything that rescues.
             catch_unwind(AssertUnwindSafe(|| renderer.render(&self, head))).ok()
         });
-        let mut response = rendered.unwrap_or_else(|| ProblemJson.render(&self, head));
-        *response.status_mut() = self.0.status;
+        let mut response = rendered.unwrap_or_else(|| {
+            let mut response = ProblemJson.render(&self, head);
+            *response.status_mut() = self.0.status;
+            response
+        });
         let mut last = None;
         for (name, value) in self.0.headers {
             last = name.or(last);

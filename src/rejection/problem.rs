@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
-use http::{HeaderValue, Response, request};
+use http::{HeaderValue, Response, StatusCode, request};
 use serde_json::{Map, Value};
 
 use super::Rejection;
@@ -16,6 +16,13 @@ use crate::identity::RequestId;
 pub trait Render: fmt::Debug + Send + Sync + 'static {
     /// Renders the body and its `Content-Type`.
     fn render(&self, rejection: &Rejection, head: &request::Parts) -> Response<Bytes>;
+
+    /// Returns the status of the answer: that of the refusal, unless a protocol
+    /// says it elsewhere.
+    fn status(&self, rejection: &Rejection, head: &request::Parts) -> StatusCode {
+        let _ = head;
+        rejection.status()
+    }
 }
 
 /// Problem details, `application/problem+json` (RFC 9457 §3). The default.
@@ -94,6 +101,8 @@ impl Renderer {
     }
 
     pub(super) fn render(&self, rejection: &Rejection, head: &request::Parts) -> Response<Bytes> {
-        self.0.render(rejection, head)
+        let mut response = self.0.render(rejection, head);
+        *response.status_mut() = self.0.status(rejection, head);
+        response
     }
 }
