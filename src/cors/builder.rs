@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use http::{HeaderName, HeaderValue, Method};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
 use super::error::{ConfigError, Problem};
 use super::layer::CorsLayer;
@@ -164,7 +164,7 @@ impl CorsLayerBuilder {
             });
         }
         Problems::check(problems, || {
-            CorsLayer(Arc::new(Rules {
+            let rules = Rules {
                 audience: self.audience,
                 allow_methods: list(self.methods.iter().map(Method::as_str)),
                 allow_headers: if self.any_request_header {
@@ -174,8 +174,10 @@ impl CorsLayerBuilder {
                 },
                 expose_headers: list(self.exposed.iter().map(HeaderName::as_str)),
                 max_age: seconds(self.max_age),
+                constants: HeaderMap::new(),
                 warned: AtomicBool::new(false),
-            }))
+            };
+            CorsLayer(Arc::new(rules.with_constants()))
         })
     }
 }

@@ -14,11 +14,15 @@ use crate::gate::{NoWait, Policy, Settings, Verdict, gate_layer};
 pub struct CorsLayer(pub(super) Arc<Rules>);
 
 impl CorsLayer {
-    pub(crate) fn sends_credentials(&self) -> bool {
+    /// Tells whether pages may send cookies and other credentials.
+    #[must_use]
+    pub fn sends_credentials(&self) -> bool {
         self.0.audience.sends_credentials()
     }
 
-    pub(crate) fn lets_pages_authorize(&self) -> bool {
+    /// Tells whether pages may set `Authorization`.
+    #[must_use]
+    pub fn lets_pages_authorize(&self) -> bool {
         let names = self
             .0
             .allow_headers

@@ -46,6 +46,8 @@ pub(super) struct Rules {
     pub(super) allow_headers: Option<HeaderValue>,
     pub(super) expose_headers: Option<HeaderValue>,
     pub(super) max_age: HeaderValue,
+    /// What preflights are told, but for the origin.
+    pub(super) constants: HeaderMap,
     /// Whether it was said that there is another layer outside.
     pub(super) warned: AtomicBool,
 }
@@ -56,8 +58,6 @@ pub(super) type AllowOrigin = Option<HeaderValue>;
 const PREFLIGHT_VARY: HeaderValue = HeaderValue::from_static(
     "Origin, Access-Control-Request-Method, Access-Control-Request-Headers",
 );
-
-const PREFLIGHT_FIELDS: usize = 16;
 
 impl Rules {
     /// Answers a preflight.
@@ -120,20 +120,31 @@ impl Rules {
         let mut response = Response::new(Bytes::new());
         *response.status_mut() = StatusCode::NO_CONTENT;
         let headers = response.headers_mut();
-        // These six, and what layers outside of this one add.
-        headers.reserve(PREFLIGHT_FIELDS);
-        self.allow(headers, origin);
+        // A copy of the constant answer costs less than to put it together.
+        *headers = self.constants.clone();
+        if let Some(value) = headers.get_mut(ACCESS_CONTROL_ALLOW_ORIGIN) {
+            *value = origin;
+        }
+        response
+    }
+
+    /// Fills in what every preflight of an allowed origin is told; the place of
+    /// the origin is kept.
+    pub(super) fn with_constants(mut self) -> Self {
+        let mut headers = HeaderMap::new();
+        self.allow(&mut headers, HeaderValue::from_static(""));
         for (name, value) in [
             (ACCESS_CONTROL_ALLOW_METHODS, &self.allow_methods),
             (ACCESS_CONTROL_ALLOW_HEADERS, &self.allow_headers),
+            (ACCESS_CONTROL_MAX_AGE, &Some(self.max_age.clone())),
         ] {
             if let Some(value) = value {
                 headers.insert(name, value.clone());
             }
         }
-        headers.insert(ACCESS_CONTROL_MAX_AGE, self.max_age.clone());
         headers.insert(VARY, PREFLIGHT_VARY);
-        response
+        self.constants = headers;
+        self
     }
 
     pub(super) fn leave(&self, allow: AllowOrigin, headers: &mut HeaderMap) {

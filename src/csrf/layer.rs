@@ -14,7 +14,9 @@ use crate::gate::{NoWait, Policy, Settings, Verdict, gate_layer};
 pub struct CsrfLayer(pub(super) Arc<Rules>);
 
 impl CsrfLayer {
-    pub(crate) fn names_origins(&self) -> bool {
+    /// Tells whether pages of other origins may change things.
+    #[must_use]
+    pub fn names_origins(&self) -> bool {
         self.0.origins.is_some()
     }
 }

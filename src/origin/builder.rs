@@ -186,7 +186,7 @@ impl Allowed {
             Kind::Exact => {
                 let value = shared(entry.text.clone());
                 let value = value.expect("an origin is printable ASCII");
-                self.exact.insert(entry.text.clone(), value);
+                self.exact.insert(entry.text.as_bytes().into(), value);
             }
             Kind::Subdomains => {
                 self.lengths.insert(host.len());

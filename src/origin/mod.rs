@@ -48,7 +48,7 @@ pub struct OriginPolicy(Arc<ArcSwap<Allowed>>);
 #[derive(Clone, Debug, Default)]
 struct Allowed {
     /// Each with what is sent back, which all answers share.
-    exact: HashMap<String, HeaderValue>,
+    exact: HashMap<Box<[u8]>, HeaderValue>,
     /// Host → the schemes and ports under which its subdomains are allowed.
     subdomains: HashMap<String, Vec<(String, Option<u16>)>>,
     /// How long those hosts are: no other end of a host is looked up.
@@ -67,7 +67,7 @@ impl OriginPolicy {
     /// Tells whether an origin, as a browser serializes it, is on the list.
     #[must_use]
     pub fn allows(&self, origin: &str) -> bool {
-        self.0.load().allows(origin)
+        self.0.load().allows(origin.as_bytes())
     }
 
     /// Replaces the list, for every layer that shares it and from the next
@@ -94,7 +94,7 @@ impl OriginPolicy {
     #[must_use]
     pub fn allowed_origin<'a>(&self, headers: &'a HeaderMap) -> Option<&'a HeaderValue> {
         let only = single(headers)?;
-        self.allows(only.to_str().ok()?).then_some(only)
+        self.0.load().allows(only.as_bytes()).then_some(only)
     }
 
     /// As [`allowed_origin`](Self::allowed_origin), to be sent back: without the
@@ -102,12 +102,7 @@ impl OriginPolicy {
     #[cfg(feature = "cors")]
     pub(crate) fn echo(&self, headers: &HeaderMap) -> Option<HeaderValue> {
         let only = single(headers)?;
-        let (origin, list) = (only.to_str().ok()?, self.0.load());
-        if !list.allows(origin) {
-            return None;
-        }
-        let listed = list.exact.get(origin);
-        Some(listed.unwrap_or(only).clone())
+        self.0.load().find(only.as_bytes(), only).cloned()
     }
 }
 
@@ -117,17 +112,21 @@ fn single(headers: &HeaderMap) -> Option<&HeaderValue> {
 }
 
 impl Allowed {
-    fn allows(&self, origin: &str) -> bool {
+    fn allows(&self, origin: &[u8]) -> bool {
+        self.find(origin, &HeaderValue::from_static("")).is_some()
+    }
+
+    /// Finds what to send back to an origin: what is listed, or else `unlisted`.
+    fn find<'a>(&'a self, origin: &[u8], unlisted: &'a HeaderValue) -> Option<&'a HeaderValue> {
         if origin.len() > MAX_ORIGIN_BYTES {
-            return false;
+            return None;
         }
-        if self.exact.contains_key(origin) {
-            return true;
+        let listed = self.exact.get(origin);
+        if listed.is_some() || self.subdomains.is_empty() && self.any_port.is_empty() {
+            return listed;
         }
-        if self.subdomains.is_empty() && self.any_port.is_empty() {
-            return false;
-        }
-        OriginParts::parse(origin).is_ok_and(|parts| self.allows_pattern(&parts))
+        let parts = OriginParts::parse(std::str::from_utf8(origin).ok()?).ok()?;
+        self.allows_pattern(&parts).then_some(unlisted)
     }
 
     fn allows_pattern(&self, parts: &OriginParts<'_>) -> bool {
@@ -148,7 +147,9 @@ impl Allowed {
     }
 
     fn entries(&self) -> Vec<String> {
-        let mut entries: Vec<String> = self.exact.keys().cloned().collect();
+        let listed = self.exact.keys();
+        let listed = listed.map(|origin| String::from_utf8_lossy(origin).into_owned());
+        let mut entries: Vec<String> = listed.collect();
         for (host, schemes) in &self.subdomains {
             entries.extend(schemes.iter().map(|(scheme, port)| {
                 let port = port.map(|port| format!(":{port}")).unwrap_or_default();

@@ -33,7 +33,9 @@ impl SessionLayer {
         }))
     }
 
-    pub(crate) fn names_origins(&self) -> bool {
+    /// Tells whether pages of other origins may cause a renewal.
+    #[must_use]
+    pub fn names_origins(&self) -> bool {
         self.0.origins.is_some()
     }
 

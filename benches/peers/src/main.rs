@@ -11,6 +11,7 @@
 //! The third needs `redis-server`, and ends it under load.
 
 mod flood;
+mod origins;
 mod outage;
 
 use std::convert::Infallible;
@@ -225,5 +226,6 @@ fn main() {
         .configure_from_args();
     decisions(&mut criterion);
     layers(&mut criterion);
+    origins::bench(&mut criterion);
     criterion.final_summary();
 }
