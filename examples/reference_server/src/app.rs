@@ -16,6 +16,7 @@ use tower_rampart::clock::{Clock as _, SystemClock};
 use tower_rampart::password::{LoginHasher, PasswordPolicy};
 use tower_rampart::rate_limit::LoginGuard;
 use tower_rampart::session::{SessionCookies, TokenIssuer};
+use tower_rampart::stack::{RampartExt as _, Secured};
 
 use crate::db::Db;
 use crate::layers::Layers;
@@ -47,7 +48,7 @@ pub(crate) struct UploadLimits {
 }
 
 /// Puts the routes behind their layers.
-pub(crate) fn router(app: App, layers: &Layers) -> Router {
+pub(crate) fn router(app: App, layers: &Layers) -> Secured {
     let with_password = Router::new()
         .route("/api/auth/register", post(auth::register))
         .route("/api/auth/login", post(auth::login))
@@ -114,7 +115,16 @@ pub(crate) fn router(app: App, layers: &Layers) -> Router {
             respond::panicked(&*panic)
         }))
         .layer(axum::middleware::from_fn(respond::render))
-        .layer(layers.edge.clone())
+        .rampart(&layers.edge)
+}
+
+/// What only operators reach.
+pub(crate) fn operators(app: App, layers: &Layers) -> Secured {
+    health::routes()
+        .fallback(async || ApiError::not_found())
+        .with_state(app)
+        .layer(axum::middleware::from_fn(respond::render))
+        .rampart(&layers.operators)
 }
 
 /// `GET /.well-known/jwks.json`: the public keys, for those who verify our

@@ -33,6 +33,8 @@ const FRESH: Duration = Duration::from_secs(5 * 60);
 pub(crate) struct Layers {
     /// Around everything: names requests, adds headers, answers preflights.
     pub(crate) edge: Rampart,
+    /// Around what only operators reach.
+    pub(crate) operators: Rampart,
     /// Around API routes that need no token.
     pub(crate) public: Rampart,
     /// Around API routes that do.
@@ -119,6 +121,11 @@ impl Layers {
             .cors(cors(&config.origins)?)
             .build()?;
 
+        let operators = Rampart::builder()
+            .context(ContextLayer::new())
+            .security_headers(SecurityHeadersLayer::api().build()?)
+            .build()?;
+
         let csrf = csrf(config)?;
         let api = limit("api-address", config.limit_api).build()?;
         let public = Rampart::builder()
@@ -143,6 +150,7 @@ impl Layers {
         let file = FileRule::images().max_bytes(config.upload_max_bytes);
         Ok(Self {
             edge,
+            operators,
             public,
             account,
             strict: StrictSessionLayer::new(issuer.clone()),

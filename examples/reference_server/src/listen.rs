@@ -1,11 +1,9 @@
 //! Accepting connections, with a bound on their number and on how long a client
 //! may take to say what it wants.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::extract::ConnectInfo;
 use hyper::Request;
 use hyper::body::Incoming;
@@ -16,6 +14,7 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tower::util::MapRequest;
+use tower_rampart::stack::Secured;
 
 /// The most connections at once. More wait in the operating system's queue,
 /// so that files and the database can still be opened.
@@ -31,7 +30,8 @@ const KEEP_ALIVE: Duration = Duration::from_secs(20);
 pub(crate) type Stop = watch::Receiver<bool>;
 
 /// Serves until `stop`, then waits for the requests under way.
-pub(crate) async fn serve(listener: TcpListener, router: Router, stop: Stop) {
+pub(crate) async fn serve(listener: TcpListener, app: Secured, stop: Stop) {
+    let app = app.into_service::<Incoming>();
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder
         .http1()
@@ -62,7 +62,12 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, stop: Stop) {
                 continue;
             }
         };
-        let service = with_peer(router.clone(), peer);
+        // Tells the layers who is at the other end.
+        let from_peer = move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(ConnectInfo(peer));
+            request
+        };
+        let service = TowerToHyperService::new(MapRequest::new(app.clone(), from_peer));
         let connection = builder
             .serve_connection_with_upgrades(TokioIo::new(stream), service)
             .into_owned();
@@ -81,19 +86,4 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, stop: Stop) {
 /// Waits until the process is told to stop.
 pub(crate) async fn stopped(mut stop: Stop) {
     let _ = stop.wait_for(|stop| *stop).await;
-}
-
-/// Tells the layers who is at the other end.
-fn with_peer(
-    router: Router,
-    peer: SocketAddr,
-) -> TowerToHyperService<MapRequest<Router, impl Fn(Request<Incoming>) -> Request<Incoming> + Clone>>
-{
-    TowerToHyperService::new(MapRequest::new(
-        router,
-        move |mut request: Request<Incoming>| {
-            request.extensions_mut().insert(ConnectInfo(peer));
-            request
-        },
-    ))
 }

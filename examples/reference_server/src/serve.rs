@@ -20,7 +20,7 @@ use crate::layers::{Layers, issuer_builder};
 use crate::limits::Limits;
 use crate::listen::{self, Stop, stopped};
 use crate::objects::Objects;
-use crate::{health, secrets};
+use crate::secrets;
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
@@ -106,7 +106,7 @@ async fn serve(config: Config) -> Result<()> {
         app.db.clone(),
         issuer,
     ));
-    let operators = health::routes().with_state(app.clone());
+    let operators = app::operators(app.clone(), &layers);
     let router = app::router(app, &layers);
     let stop = stop_signal()?;
     let public = listen::serve(listener, router, stop.clone());
