@@ -25,7 +25,8 @@ pub(crate) async fn main() -> Result<(), Box<dyn Error>> {
         .layer(DefaultBodyLimit::disable())
         .layer(guard);
 
-    let png = b"\x89PNG\r\n\x1a\n and the rest of a picture".to_vec();
+    let png =
+        b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x08\0\0\0\x08 and the rest of a picture".to_vec();
     for (content, expected) in [
         (png.clone(), 200),
         (b"<!doctype html><script>".to_vec(), 415),

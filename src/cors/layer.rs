@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
-use http::{HeaderMap, request, response};
+use http::header::ORIGIN;
+use http::{HeaderMap, HeaderValue, request, response};
 
-use super::rules::{AllowOrigin, Rules, is_preflight};
+use super::rules::{AllowOrigin, Rules};
 use crate::gate::{NoWait, Policy, Settings, Verdict, gate_layer};
+use crate::wire::preflight::is_preflight;
 
 /// Tells browsers which pages may read the answers.
 ///
@@ -38,27 +40,31 @@ impl CorsLayer {
     /// # Examples
     ///
     /// ```
-    /// use http::{HeaderMap, HeaderValue, header};
+    /// use http::{HeaderMap, HeaderValue, Response, header};
     /// use tower_rampart::cors::{CorsLayer, OriginPolicy};
     ///
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let origins = OriginPolicy::builder().origin("http://localhost:5173").build()?;
     /// let cors = CorsLayer::credentialed(&origins).build()?;
-    /// let (mut request, mut answer) = (HeaderMap::new(), HeaderMap::new());
+    /// let mut request = HeaderMap::new();
     /// request.insert(header::ORIGIN, HeaderValue::from_static("http://localhost:5173"));
+    /// let (mut answer, ()) = Response::new(()).into_parts();
     /// cors.decorate(&request, &mut answer);
-    /// assert_eq!(answer[header::ACCESS_CONTROL_ALLOW_ORIGIN], "http://localhost:5173");
+    /// assert_eq!(answer.headers[header::ACCESS_CONTROL_ALLOW_ORIGIN], "http://localhost:5173");
     /// # Ok(())
     /// # }
     /// ```
-    pub fn decorate(&self, request: &HeaderMap, response: &mut HeaderMap) {
-        self.0.leave(self.0.allowed(request), response);
+    pub fn decorate(&self, request: &HeaderMap, response: &mut response::Parts) {
+        self.finish(self.0.allowed(request), response);
+    }
+
+    /// Opens an answer to an origin, unless a layer further in closes it.
+    fn finish(&self, allow: AllowOrigin, head: &mut response::Parts) {
+        let closed = head.extensions.get::<Closed>().is_some();
+        let allow = allow.filter(|_| !closed);
+        self.0.leave(allow, &mut head.headers);
     }
 }
-
-/// Says to inner layers that this one decides.
-#[derive(Clone, Copy, Debug)]
-struct Decided;
 
 /// Says to the layer that decides that an inner one would not allow this.
 #[derive(Clone, Copy, Debug)]
@@ -78,7 +84,8 @@ impl Policy for CorsLayer {
     type Wait = NoWait<Sharing>;
 
     fn admit(&self, head: &request::Parts) -> Verdict<Sharing, NoWait<Sharing>> {
-        let nested = head.extensions.get::<Decided>().is_some();
+        let origin = head.headers.get(ORIGIN);
+        let nested = origin.is_some_and(HeaderValue::is_sensitive);
         if nested {
             self.0.warn_of_another();
         }
@@ -90,22 +97,22 @@ impl Policy for CorsLayer {
     }
 
     fn enter(&self, pass: &Sharing, head: &mut request::Parts) {
-        // The first extension of a request allocates; what names requests or
-        // routes has added one already.
-        if !pass.nested && !head.extensions.is_empty() {
-            head.extensions.insert(Decided);
+        // Tells layers further in that this one decides: a mark that costs no
+        // allocation, which an extension would.
+        if !pass.nested
+            && let Some(origin) = head.headers.get_mut(ORIGIN)
+        {
+            origin.set_sensitive(true);
         }
     }
 
     fn leave(&self, pass: Sharing, head: &mut response::Parts) {
-        let closed = head.extensions.get::<Closed>().is_some();
-        match (pass.nested, &pass.allow) {
-            (true, Some(_)) => {}
-            (true, None) => drop(head.extensions.insert(Closed)),
-            (false, _) => {
-                let allow = pass.allow.filter(|_| !closed);
-                self.0.leave(allow, &mut head.headers);
-            }
+        if !pass.nested {
+            return self.finish(pass.allow, head);
+        }
+        self.0.vary(&mut head.headers);
+        if pass.allow.is_none() {
+            head.extensions.insert(Closed);
         }
     }
 

@@ -10,8 +10,8 @@
 //! The request itself. A page that may not read an answer can still cause it:
 //! [`csrf`](crate::csrf) with the same [`OriginPolicy`] refuses that. Clients
 //! that are no browsers are not bound by CORS. A layer inside another one can
-//! close what the outer one opens, and open nothing; the outer one answers
-//! preflights.
+//! close to an origin what the outer one opens; all else the outer one says,
+//! preflights included.
 //!
 //! # Examples
 //!

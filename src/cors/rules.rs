@@ -5,10 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use bytes::Bytes;
 use http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
-    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE,
-    ACCESS_CONTROL_REQUEST_METHOD, ORIGIN, VARY,
+    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, VARY,
 };
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, request};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 
 use crate::gate::Settings;
 use crate::origin::OriginPolicy;
@@ -111,7 +110,7 @@ impl Rules {
     pub(super) fn warn_of_another(&self) {
         if !self.warned.swap(true, Ordering::Relaxed) {
             let what =
-                "a CORS layer inside another one can only close what that one opens; remove one";
+                "a CORS layer inside another one can only close to an origin what that one opens";
             crate::trace::degraded("layer-twice", &what);
         }
     }
@@ -151,14 +150,19 @@ impl Rules {
         // One source of truth: what a handler or an upstream says about
         // sharing would let it open what is closed here.
         strip(headers);
-        if matches!(self.audience, Audience::Listed { .. }) {
-            vary::add(headers, "Origin");
-        }
+        self.vary(headers);
         if let Some(origin) = allow {
             self.allow(headers, origin);
             if let Some(exposed) = &self.expose_headers {
                 headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, exposed.clone());
             }
+        }
+    }
+
+    /// Tells caches that the answer depends on who asks.
+    pub(super) fn vary(&self, headers: &mut HeaderMap) {
+        if matches!(self.audience, Audience::Listed { .. }) {
+            vary::add(headers, "Origin");
         }
     }
 
@@ -171,16 +175,6 @@ impl Rules {
             );
         }
     }
-}
-
-/// `OPTIONS` with one `Origin` and a requested method (Fetch, CORS-preflight
-/// request); any other `OPTIONS` is the handler's.
-pub(super) fn is_preflight(head: &request::Parts) -> bool {
-    let mut origins = head.headers.get_all(ORIGIN).iter();
-    head.method == Method::OPTIONS
-        && origins.next().is_some()
-        && origins.next().is_none()
-        && head.headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
 }
 
 fn strip(headers: &mut HeaderMap) {

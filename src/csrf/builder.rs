@@ -40,6 +40,13 @@ impl CsrfLayerBuilder {
         self
     }
 
+    /// Says that no page of another origin may change anything, though CORS may
+    /// let some read: a stack does not ask for [`origins`](Self::origins) then.
+    pub fn own_pages_only(mut self) -> Self {
+        self.rules.own_pages_only = true;
+        self
+    }
+
     /// Names cookies in whose presence a request that says nothing about
     /// where it comes from is refused too.
     pub fn strict_cookies<T: Into<String>>(mut self, names: impl IntoIterator<Item = T>) -> Self {

@@ -11,6 +11,7 @@ use crate::rejection::{Rejection, RejectionCode};
 pub(super) struct Rules {
     pub(super) origins: Option<OriginPolicy>,
     pub(super) own_origins: Option<OriginPolicy>,
+    pub(super) own_pages_only: bool,
     pub(super) strict_cookies: Vec<String>,
     pub(super) exempt: Vec<(Method, String)>,
 }

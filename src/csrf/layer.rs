@@ -14,10 +14,12 @@ use crate::gate::{NoWait, Policy, Settings, Verdict, gate_layer};
 pub struct CsrfLayer(pub(super) Arc<Rules>);
 
 impl CsrfLayer {
-    /// Tells whether pages of other origins may change things.
+    /// Tells whether it was said which pages of other origins may change things,
+    /// if only that none may.
     #[must_use]
     pub fn names_origins(&self) -> bool {
-        self.0.origins.is_some()
+        let rules = &self.0;
+        rules.origins.is_some() || rules.own_origins.is_some() || rules.own_pages_only
     }
 }
 

@@ -35,6 +35,12 @@ impl JwtLayer {
     /// Tells whether a token may come in a cookie, which any page can make a
     /// browser send.
     #[must_use]
+    pub fn is_optional(&self) -> bool {
+        self.0.optional
+    }
+
+    /// Tells whether tokens are taken from cookies.
+    #[must_use]
     pub fn reads_cookies(&self) -> bool {
         self.0.reads_cookies()
     }

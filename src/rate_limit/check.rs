@@ -5,8 +5,7 @@ use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use http::header::{ACCESS_CONTROL_REQUEST_METHOD, ORIGIN};
-use http::{Method, StatusCode, request, response};
+use http::{StatusCode, request, response};
 use ipnet::IpNet;
 
 use super::ask::Soon;
@@ -16,7 +15,8 @@ use super::key::{self, Key};
 use super::limiter::{Allowed, Grant, Permit, RateLimiter};
 use crate::gate::Settings;
 use crate::identity::{ClientAddr, ClientAddrResolver};
-use crate::rejection::{Rejection, RejectionCode, Reply};
+use crate::rejection::{Rejection, RejectionCode, Reply, with_true_status};
+use crate::wire::preflight::is_preflight;
 
 /// A question about a head.
 pub(super) type Asks<Head, T> = Arc<dyn Fn(&Head) -> T + Send + Sync>;
@@ -167,10 +167,7 @@ impl Rules {
     fn exempts(&self, head: &request::Parts, address: Option<ClientAddr>) -> bool {
         // A preflight is asked by the browser, and answered before anything
         // costly.
-        let preflight = !self.counts_preflights
-            && head.method == Method::OPTIONS
-            && head.headers.contains_key(ORIGIN)
-            && head.headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD);
+        let preflight = !self.counts_preflights && is_preflight(head);
         let spared = |address: IpAddr| self.exempt.iter().any(|net| net.contains(&address));
         preflight
             || address.is_some_and(|address| spared(address.ip()))
@@ -187,7 +184,10 @@ impl Rules {
 
     pub(super) fn leave(&self, counted: Counted, head: &mut response::Parts) {
         let Some(grant) = counted.grant else { return };
-        let back = self.refund_when.as_ref().is_some_and(|when| when(head));
+        let back = self
+            .refund_when
+            .as_ref()
+            .is_some_and(|when| with_true_status(head, |head| when(head)));
         let allowed = grant.allowed();
         if let Some(left) = allowed.left.filter(|_| !self.only_watches) {
             let back = match &grant {

@@ -68,6 +68,8 @@ pub enum RejectionCode {
     TokenNotYetValid,
     /// 413: too many parts, files or fields.
     TooManyParts,
+    /// 422: a picture that would take too much to unpack.
+    TooManyPixels,
     /// 422: a field that the route does not know.
     UnknownField,
     /// 415: the media type is not accepted here.
@@ -114,6 +116,7 @@ impl RejectionCode {
             Self::TokenMissing => "token_missing",
             Self::TokenNotYetValid => "token_not_yet_valid",
             Self::TooManyParts => "too_many_parts",
+            Self::TooManyPixels => "too_many_pixels",
             Self::UnknownField => "unknown_field",
             Self::UnsupportedMediaType => "unsupported_media_type",
             Self::UploadTimeout => "upload_timeout",

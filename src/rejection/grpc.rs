@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
-use http::{HeaderName, HeaderValue, Response, StatusCode, request};
+use http::{HeaderName, HeaderValue, Method, Response, StatusCode, request};
 
 use super::problem::{ProblemJson, Render};
 use super::{Rejection, RejectionCode};
@@ -10,10 +10,12 @@ use super::{Rejection, RejectionCode};
 /// Answers gRPC calls with a status of gRPC, and everything else with
 /// [`ProblemJson`].
 ///
-/// A call has the media type `application/grpc`, or one that begins so. Its
-/// refusal is HTTP 200 with `grpc-status` and `grpc-message` in the header and
-/// no body, which gRPC calls Trailers-Only; the message is the code, then the
-/// explanation.
+/// A call is a `POST` of the media type `application/grpc`, or of one of its
+/// kinds, such as `application/grpc+proto`. Its refusal is HTTP 200 with
+/// `grpc-status` and `grpc-message` in the header and no body, which gRPC calls
+/// Trailers-Only; the message is the code, then the explanation. The client
+/// chooses the media type, so that what counts refusals by the status of HTTP
+/// should look at [`Refusal::status`](super::Refusal::status) as well.
 ///
 /// # Examples
 ///
@@ -61,8 +63,10 @@ impl Render for GrpcStatus {
 }
 
 fn is_grpc(head: &request::Parts) -> bool {
-    let kind = head.headers.get(CONTENT_TYPE);
-    kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"))
+    let kind = head.headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+    let rest = kind.and_then(|kind| kind.strip_prefix(b"application/grpc"));
+    let names = |rest: &[u8]| matches!(rest.first(), None | Some(b'+' | b'-' | b';'));
+    head.method == Method::POST && rest.is_some_and(names)
 }
 
 /// The code of gRPC for a refusal.

@@ -15,6 +15,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use http::header::{CACHE_CONTROL, HeaderName, RETRY_AFTER};
+#[cfg(feature = "rate-limit")]
+use http::response;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, request};
 
 use bytes::Bytes;
@@ -164,6 +166,7 @@ impl Rejection {
 
     fn refusal(&self, policy: &'static str) -> Refusal {
         Refusal {
+            status: self.0.status,
             policy,
             code: self.0.code,
             kind: self.0.kind,
@@ -173,7 +176,11 @@ impl Rejection {
     fn render(self, refusal: Refusal, head: &request::Parts) -> Response<Bytes> {
         let rendered = head.extensions.get::<Renderer>().and_then(|renderer| {
             // The answer of a layer that is outside of everything that rescues.
-            catch_unwind(AssertUnwindSafe(|| renderer.render(&self, head))).ok()
+            let rendered = catch_unwind(AssertUnwindSafe(|| renderer.render(&self, head)));
+            if rendered.is_err() {
+                crate::trace::degraded("renderer", &"it panicked, and a problem document was sent");
+            }
+            rendered.ok()
         });
         let mut response = rendered.unwrap_or_else(|| {
             let mut response = ProblemJson.render(&self, head);
@@ -214,12 +221,20 @@ impl fmt::Debug for Rejection {
 /// What happened, for whoever looks at a refused response from outside.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Refusal {
+    status: StatusCode,
     policy: &'static str,
     code: RejectionCode,
     kind: &'static str,
 }
 
 impl Refusal {
+    /// Returns the status of the refusal, whatever that of the answer is: a
+    /// protocol may say it elsewhere.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
     /// Returns the name of the layer that refused.
     #[must_use]
     pub fn policy(&self) -> &'static str {
@@ -237,6 +252,21 @@ impl Refusal {
     pub fn kind(&self) -> &'static str {
         self.kind
     }
+}
+
+/// Asks about a response, which has its true status meanwhile: that of a refusal
+/// by an inner layer, if it is one.
+#[cfg(feature = "rate-limit")]
+pub(crate) fn with_true_status<T>(
+    head: &mut response::Parts,
+    ask: impl FnOnce(&response::Parts) -> T,
+) -> T {
+    let refusal = head.extensions.get::<Refusal>();
+    let status = refusal.map_or(head.status, Refusal::status);
+    let told = std::mem::replace(&mut head.status, status);
+    let answer = ask(head);
+    head.status = told;
+    answer
 }
 
 /// An answer given in place of the service's.

@@ -13,6 +13,10 @@ use crate::identity::RequestId;
 
 /// Writes the body of a refusal. Status and fields of the refusal are added by
 /// the caller and cannot be lost.
+///
+/// Where a service has failed, its request is gone: `head` has the method, the
+/// URI, the headers and the [`RequestId`] then, and no other extensions. A
+/// renderer that panics is replaced by [`ProblemJson`] for the answer.
 pub trait Render: fmt::Debug + Send + Sync + 'static {
     /// Renders the body and its `Content-Type`.
     fn render(&self, rejection: &Rejection, head: &request::Parts) -> Response<Bytes>;

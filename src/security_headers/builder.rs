@@ -144,7 +144,7 @@ impl SecurityHeadersLayerBuilder {
             };
             let value = format!("max-age={}{scope}", hsts.max_age.as_secs());
             always.push((STRICT_TRANSPORT_SECURITY, checked(value)));
-            if self.preset == Preset::Owasp {
+            if self.preset == Preset::Owasp && !hsts.max_age.is_zero() {
                 policy = policy.set("upgrade-insecure-requests", [""; 0]);
             }
         }

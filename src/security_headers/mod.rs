@@ -38,6 +38,7 @@
 
 mod builder;
 mod csp;
+mod directives;
 mod error;
 mod layer;
 mod rules;

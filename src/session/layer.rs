@@ -30,13 +30,31 @@ impl SessionLayer {
             issuer,
             cookies,
             origins: None,
+            own_pages_only: false,
         }))
     }
 
-    /// Tells whether pages of other origins may cause a renewal.
+    /// Tells whether it was said which pages of other origins may cause a
+    /// renewal, if only that none may.
     #[must_use]
     pub fn names_origins(&self) -> bool {
-        self.0.origins.is_some()
+        self.0.origins.is_some() || self.0.own_pages_only
+    }
+
+    /// Says that no page of another origin may cause a renewal, though CORS may
+    /// let some read: a stack does not ask for [`origins`](Self::origins) then.
+    #[must_use]
+    pub fn own_pages_only(self) -> Self {
+        let Rules {
+            issuer, cookies, ..
+        } = &*self.0;
+        let (issuer, cookies) = (issuer.clone(), cookies.clone());
+        Self(Arc::new(Rules {
+            issuer,
+            cookies,
+            origins: None,
+            own_pages_only: true,
+        }))
     }
 
     /// Names the other origins whose pages may cause a renewal; the service's
@@ -51,6 +69,7 @@ impl SessionLayer {
             issuer,
             cookies,
             origins: Some(origins.clone()),
+            own_pages_only: false,
         }))
     }
 }

@@ -28,6 +28,7 @@ pub(super) struct Rules {
     pub(super) cookies: SessionCookies,
     /// Whose pages may cause a renewal, beside the service's own.
     pub(super) origins: Option<OriginPolicy>,
+    pub(super) own_pages_only: bool,
 }
 
 impl fmt::Debug for Rules {

@@ -132,7 +132,10 @@ impl RampartBuilder {
                 problems.push(Problem::SessionWithoutOrigins);
             }
         }
-        let bearer_only = slots.jwt.as_ref().is_some_and(|jwt| !jwt.reads_cookies());
+        let bearer_only = slots
+            .jwt
+            .as_ref()
+            .is_some_and(|jwt| !jwt.reads_cookies() && !jwt.is_optional());
         let sent = slots
             .cors
             .as_ref()

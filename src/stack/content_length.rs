@@ -11,7 +11,7 @@ use crate::rejection::{Rejection, RejectionCode};
 ///
 /// A body without a declared length is not seen here: whoever reads it must
 /// count, as [`UploadLayer`](crate::upload::UploadLayer) does, or axum's
-/// `DefaultBodyLimit`, which `RampartExt` (feature `axum`) sets to the same.
+/// `DefaultBodyLimit`, which `RampartExt` (feature `axum`) lowers to the same.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct ContentLengthLayer(u64);
 

@@ -21,12 +21,12 @@ pub enum Problem {
     CorsWithoutAuthorization,
     /// Pages that may read, and whose every change is refused.
     #[error(
-        "CORS lets pages of other origins send credentials, and CSRF refuses what they change; give the same list to CsrfLayer's .origins(..)"
+        "CORS lets pages of other origins send credentials, and CSRF refuses what they change; give the same list to CsrfLayer's .origins(..), or say .own_pages_only()"
     )]
     CsrfWithoutOrigins,
     /// Pages whose sessions are never renewed.
     #[error(
-        "CORS lets pages of other origins send credentials, and their tokens are not renewed; give the same list to SessionLayer's .origins(..)"
+        "CORS lets pages of other origins send credentials, and their tokens are not renewed; give the same list to SessionLayer's .origins(..), or say .own_pages_only()"
     )]
     SessionWithoutOrigins,
     /// Without authentication there is nobody to have anything.

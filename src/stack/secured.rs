@@ -8,6 +8,7 @@ use ::axum::extract::connect_info::IntoMakeServiceWithConnectInfo;
 use ::axum::routing::RouterIntoService;
 use http::request;
 
+use super::content_length::ContentLengthLayer;
 use super::layer::Rampart;
 use crate::axum::connect_info;
 use crate::gate::{GateLayer, NoWait, Policy, Verdict};
@@ -45,10 +46,10 @@ pub trait RampartExt {
     /// Puts everything that was added so far, what finds no route included,
     /// behind the stack.
     ///
-    /// Peer addresses come from where axum puts them, and a
-    /// [cap on lengths](super::RampartBuilder::max_content_length) also holds
-    /// for what axum reads without one, unless a route sets another
-    /// `DefaultBodyLimit`.
+    /// Peer addresses come from where axum puts them. A
+    /// [cap on lengths](super::RampartBuilder::max_content_length) under axum's
+    /// own 2 MiB also holds for bodies without a declared length, unless a route
+    /// sets another `DefaultBodyLimit`; a higher one raises nothing.
     fn rampart(self, rampart: &Rampart) -> Secured;
 }
 
@@ -58,14 +59,17 @@ pub trait RampartExt {
 #[must_use]
 pub struct Secured(Router);
 
+/// What axum's extractors read at most, unless told otherwise.
+const AXUM_BYTES: u64 = 2 * 1024 * 1024;
+
 impl RampartExt for Router {
     fn rampart(self, rampart: &Rampart) -> Secured {
-        let capped = match rampart.content_length {
-            Some(cap) => {
-                let bytes = usize::try_from(cap.bytes()).unwrap_or(usize::MAX);
+        let capped = match rampart.content_length.map(ContentLengthLayer::bytes) {
+            Some(cap) if cap < AXUM_BYTES => {
+                let bytes = usize::try_from(cap).unwrap_or(usize::MAX);
                 self.layer(DefaultBodyLimit::max(bytes))
             }
-            None => self,
+            _ => self,
         };
         Secured(capped.layer(rampart.clone()).layer(GateLayer::new(Peer)))
     }

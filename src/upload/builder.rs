@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::error::{ConfigError, Problem};
+use super::kind::Kind;
 use super::layer::UploadLayer;
 use super::rules::{Content, Field, FieldRule, FileRule, Rules, TextRule};
 use crate::config::Problems;
@@ -175,8 +176,16 @@ fn check_rule(field: &str, rule: &FieldRule, rules: &Rules, problems: &mut Vec<P
             max_total_bytes,
         });
     }
-    if matches!(rule, FieldRule::File(rule) if rule.kinds.is_empty()) {
+    let FieldRule::File(rule) = rule else { return };
+    if rule.max_pixels == Some(0) {
+        let field = format!("{field}, max_pixels");
+        problems.push(Problem::Zero { field });
+    }
+    let has_pixels = |kind: &Kind| *kind != Kind::Pdf;
+    if rule.kinds.is_empty() {
         problems.push(Problem::NoKinds { field });
+    } else if rule.max_pixels.is_some() && !rule.kinds.iter().any(has_pixels) {
+        problems.push(Problem::NoPixels { field });
     }
 }
 

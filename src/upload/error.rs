@@ -42,6 +42,12 @@ pub enum Problem {
         /// The field, or `body`.
         field: String,
     },
+    /// No kind of file that is accepted has pixels.
+    #[error("{field}: no kind that is accepted has pixels; remove max_pixels, or accept pictures")]
+    NoPixels {
+        /// The field, or `body`.
+        field: String,
+    },
     /// One part may be larger than the whole.
     #[error(
         "{field}: {max_bytes} bytes are more than the whole body may have, {max_total_bytes}; raise max_total_bytes"

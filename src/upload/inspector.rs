@@ -7,7 +7,8 @@ use bytes::Bytes;
 
 use super::kind::SNIFF_BYTES;
 use super::multipart::Multipart;
-use super::part::accepted_kind;
+use super::part::{accepted_kind, measure};
+use super::pixels::Measure;
 use super::rules::{FileRule, Rules};
 use super::violation::Violation;
 
@@ -44,6 +45,7 @@ impl Inspector {
                 declared,
                 held: Vec::new(),
                 judged: false,
+                measure: None,
             }),
             max_bytes,
             seen: 0,
@@ -80,8 +82,7 @@ impl Inspector {
     pub(super) fn finish(&mut self, out: &mut VecDeque<Bytes>) -> Result<(), Violation> {
         match &mut self.form {
             Form::Multipart(multipart) => multipart.finish(out),
-            Form::Raw(raw) if raw.judged => Ok(()),
-            Form::Raw(raw) => raw.judge(out),
+            Form::Raw(raw) => raw.finish(out),
         }
     }
 }
@@ -93,6 +94,7 @@ struct Raw {
     declared: String,
     held: Vec<u8>,
     judged: bool,
+    measure: Option<Measure>,
 }
 
 impl Raw {
@@ -105,9 +107,19 @@ impl Raw {
             }
         }
         if !chunk.is_empty() {
+            self.measure
+                .as_mut()
+                .map_or(Ok(()), |measure| measure.push(&chunk))?;
             out.push_back(chunk);
         }
         Ok(())
+    }
+
+    fn finish(&mut self, out: &mut VecDeque<Bytes>) -> Result<(), Violation> {
+        if !self.judged {
+            self.judge(out)?;
+        }
+        self.measure.as_mut().map_or(Ok(()), Measure::finish)
     }
 
     fn judge(&mut self, out: &mut VecDeque<Bytes>) -> Result<(), Violation> {
@@ -118,6 +130,9 @@ impl Raw {
             return Err(mismatch("the declared type and the content do not agree"));
         }
         self.judged = true;
+        self.measure = measure(0, &self.rule, kind);
+        let measured = self.measure.as_mut();
+        measured.map_or(Ok(()), |measure| measure.push(&self.held))?;
         out.push_back(std::mem::take(&mut self.held).into());
         Ok(())
     }

@@ -1,13 +1,14 @@
 //! Size and media type of uploads, enforced while the bytes stream.
 //!
 //! Stops bodies that are too large, files of another type than they claim
-//! (declared type, first bytes and extension must agree), multipart bodies that
+//! (declared type, first bytes and extension must agree), pictures that would take
+//! too much to unpack, multipart bodies that
 //! two parsers would read differently, names that file systems read
 //! differently, and fields that the route does not know. Nothing is buffered
 //! but a part's headers and first bytes; the handler keeps its own parser and
 //! sees no byte of what is refused. On a violation the handler's future is
 //! dropped and the layer answers itself: 413 for sizes and counts, 415 for
-//! types, 422 for names and fields, 400 for syntax, 408 for silence.
+//! types, 422 for names, fields and pixels, 400 for syntax, 408 for silence.
 //!
 //! # What it does not stop
 //!
@@ -50,6 +51,7 @@
 mod body;
 mod builder;
 mod content_disposition;
+mod delimiter;
 mod drain;
 mod error;
 mod filename;
@@ -60,6 +62,7 @@ mod kind;
 mod layer;
 mod multipart;
 mod part;
+mod pixels;
 mod rules;
 mod shared;
 mod violation;
@@ -72,5 +75,7 @@ pub use kind::Kind;
 pub use layer::{Upload, UploadLayer};
 pub use rules::{FileRule, TextRule};
 
+#[cfg(test)]
+mod pixel_tests;
 #[cfg(test)]
 mod tests;

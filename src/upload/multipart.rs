@@ -13,8 +13,10 @@ use std::sync::Arc;
 use bytes::{Buf as _, Bytes};
 use memchr::memmem;
 
+use super::delimiter::possible_delimiter;
 use super::kind::SNIFF_BYTES;
 use super::part::Part;
+use super::pixels::Measure;
 use super::rules::{Content, Field, FieldRule, Rules};
 use super::violation::Violation;
 
@@ -52,6 +54,8 @@ enum State {
         part: Part,
         bytes: u64,
         start: Option<usize>,
+        /// Measures a picture, once it is known to be one.
+        measure: Option<Measure>,
     },
     /// After the last boundary.
     End { from: usize },
@@ -235,6 +239,7 @@ impl Multipart {
             part,
             bytes: 0,
             start,
+            measure: None,
         };
         Ok(())
     }
@@ -293,10 +298,20 @@ impl Multipart {
             }
         }
         self.count(content.len())?;
+        self.measure()
+            .map_or(Ok(()), |measure| measure.push(&content))?;
         if !content.is_empty() {
             out.push_back(content);
         }
         Ok(())
+    }
+
+    /// Returns what measures the picture that comes in, if one does.
+    fn measure(&mut self) -> Option<&mut Measure> {
+        match &mut self.state {
+            State::Content { measure, .. } => measure.as_mut(),
+            _ => None,
+        }
     }
 
     fn count(&mut self, more: usize) -> Result<(), Violation> {
@@ -322,14 +337,24 @@ impl Multipart {
     /// Judges a file whose first bytes are in `held` from `at` on.
     fn judge(&mut self, at: usize, out: &mut VecDeque<Bytes>) -> Result<(), Violation> {
         let rules = self.rules.clone();
-        let State::Content { part, start, .. } = &mut self.state else {
+        let State::Content {
+            part,
+            start,
+            measure,
+            ..
+        } = &mut self.state
+        else {
             return Ok(());
         };
         *start = None;
         if let Content::Multipart(fields) = &rules.content
             && let FieldRule::File(rule) = &fields[part.field].rule
         {
-            part.judge(rule, &self.held[at..])?;
+            let first = &self.held[at..];
+            *measure = part.judge(rule, first)?;
+            if let Some(measure) = measure {
+                measure.push(first)?;
+            }
         }
         self.release(out);
         Ok(())
@@ -337,19 +362,19 @@ impl Multipart {
 
     fn end_part(&mut self, out: &mut VecDeque<Bytes>) -> Result<(), Violation> {
         let State::Content {
-            part,
-            bytes,
-            start: Some(start),
+            part, bytes, start, ..
         } = &self.state
         else {
             return Ok(());
         };
-        let start = *start;
-        if part.is_unchosen_file() && *bytes == 0 {
-            self.release(out);
-            return Ok(());
+        if let Some(start) = *start {
+            if part.is_unchosen_file() && *bytes == 0 {
+                self.release(out);
+                return Ok(());
+            }
+            self.judge(start, out)?;
         }
-        self.judge(start, out)
+        self.measure().map_or(Ok(()), Measure::finish)
     }
 
     fn release(&mut self, out: &mut VecDeque<Bytes>) {
@@ -357,24 +382,6 @@ impl Multipart {
             out.push_back(std::mem::take(&mut self.held).into());
         }
     }
-}
-
-/// Returns how many bytes at the end may belong to a delimiter that the next
-/// chunk completes: a proper prefix of the needle with the line end before it.
-fn possible_delimiter(input: &[u8], needle: &[u8]) -> usize {
-    let longest = (needle.len() + 1).min(input.len());
-    let fits = |tail: &[u8]| {
-        let rest = tail
-            .strip_prefix(b"\r\n")
-            .or_else(|| tail.strip_prefix(b"\r"))
-            .or_else(|| tail.strip_prefix(b"\n"));
-        let rest = rest.unwrap_or(tail);
-        rest.len() < needle.len() && needle.starts_with(rest)
-    };
-    (1..=longest)
-        .rev()
-        .find(|length| fits(&input[input.len() - length..]))
-        .unwrap_or(0)
 }
 
 fn malformed(reason: &'static str) -> Violation {

@@ -3,6 +3,7 @@
 use super::content_disposition;
 use super::filename;
 use super::kind::Kind;
+use super::pixels::Measure;
 use super::rules::{Field, FieldRule, FileRule};
 use super::violation::Violation;
 use crate::wire::media_type::{MediaType, is_token};
@@ -98,7 +99,13 @@ impl Part {
     }
 
     /// Judges a file by its first bytes, against what the headers say.
-    pub(super) fn judge(&self, rule: &FileRule, start: &[u8]) -> Result<(), Violation> {
+    ///
+    /// Returns what measures the picture as it goes on.
+    pub(super) fn judge(
+        &self,
+        rule: &FileRule,
+        start: &[u8],
+    ) -> Result<Option<Measure>, Violation> {
         let mismatch = |reason| Violation::PartType {
             part: self.index,
             reason,
@@ -122,13 +129,18 @@ impl Part {
         if filename::extension(name).is_some_and(|extension| !kind.has_extension(extension)) {
             return Err(mismatch("the extension and the content do not agree"));
         }
-        Ok(())
+        Ok(measure(self.index, rule, kind))
     }
 }
 
 /// Tells the kind of a file, if the rule accepts it.
 pub(super) fn accepted_kind(rule: &FileRule, start: &[u8]) -> Option<Kind> {
     Kind::sniff(start).filter(|kind| rule.kinds.contains(kind))
+}
+
+/// Starts to measure a picture, if there is a limit.
+pub(super) fn measure(part: u32, rule: &FileRule, kind: Kind) -> Option<Measure> {
+    Measure::new(part, kind, rule.max_pixels?)
 }
 
 /// Reads the declared type of a part; `None` leaves it to the content.

@@ -10,6 +10,7 @@ use super::kind::Kind;
 pub struct FileRule {
     pub(super) kinds: Vec<Kind>,
     pub(super) max_bytes: u64,
+    pub(super) max_pixels: Option<u64>,
     pub(super) max_count: u32,
     pub(super) required: bool,
 }
@@ -20,19 +21,28 @@ impl FileRule {
         Self {
             kinds: kinds.into_iter().collect(),
             max_bytes: 5 * 1024 * 1024,
+            max_pixels: None,
             max_count: 1,
             required: false,
         }
     }
 
-    /// Accepts one optional picture, up to 5 MiB.
+    /// Accepts one optional picture, up to 5 MiB and 40 million pixels.
     pub fn images() -> Self {
-        Self::kinds([Kind::Gif, Kind::Jpeg, Kind::Png, Kind::WebP])
+        Self::kinds([Kind::Gif, Kind::Jpeg, Kind::Png, Kind::WebP]).max_pixels(40_000_000)
     }
 
     /// Sets the size of one file, in bytes.
     pub fn max_bytes(mut self, bytes: u64) -> Self {
         self.max_bytes = bytes;
+        self
+    }
+
+    /// Sets how many pixels a picture may have, width times height as its header
+    /// says: what it takes to unpack it, whatever its size in bytes. A picture that
+    /// does not say so is refused. Without this pictures are not measured.
+    pub fn max_pixels(mut self, pixels: u64) -> Self {
+        self.max_pixels = Some(pixels);
         self
     }
 

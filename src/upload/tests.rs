@@ -33,7 +33,9 @@ fn rules() -> Arc<Rules> {
 }
 
 /// Runs chunks through an inspector; what came out, and the verdict.
-fn run<'a>(chunks: impl IntoIterator<Item = &'a [u8]>) -> (Vec<u8>, Result<(), Violation>) {
+pub(super) fn run<'a>(
+    chunks: impl IntoIterator<Item = &'a [u8]>,
+) -> (Vec<u8>, Result<(), Violation>) {
     let mut inspector = Inspector::multipart(rules(), "B");
     let mut out = VecDeque::new();
     let mut verdict = Ok(());
@@ -44,12 +46,21 @@ fn run<'a>(chunks: impl IntoIterator<Item = &'a [u8]>) -> (Vec<u8>, Result<(), V
     (out.into_iter().flatten().collect(), verdict)
 }
 
+/// The header of a picture.
+pub(super) fn png(width: u32, height: u32) -> Vec<u8> {
+    let mut bytes = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR".to_vec();
+    bytes.extend(width.to_be_bytes());
+    bytes.extend(height.to_be_bytes());
+    bytes.extend(b"\x08\x02\0\0\0crc!");
+    bytes
+}
+
 /// Writes a body: `PNG` stands for the signature, `|` for CRLF.
-fn body(text: &str) -> Vec<u8> {
+pub(super) fn body(text: &str) -> Vec<u8> {
     let mut bytes = Vec::new();
     for (index, piece) in text.split(PNG).enumerate() {
         if index > 0 {
-            bytes.extend_from_slice(b"\x89PNG\r\n\x1a\n0123");
+            bytes.extend_from_slice(&png(8, 8));
         }
         bytes.extend_from_slice(piece.replace('|', "\r\n").as_bytes());
     }
@@ -235,8 +246,8 @@ fn headers_that_parsers_read_differently_are_refused() {
 fn sizes_and_counts_are_limited_where_they_are_crossed() {
     accepted(&format!("{TITLE}{}|--B--", "x".repeat(20)));
     refused(&format!("{TITLE}{}|--B--", "x".repeat(21)), 413);
-    accepted(&format!("{FILE}{PNG}{}|--B--", "x".repeat(88)));
-    refused(&format!("{FILE}{PNG}{}|--B--", "x".repeat(89)), 413);
+    accepted(&format!("{FILE}{PNG}{}|--B--", "x".repeat(67)));
+    refused(&format!("{FILE}{PNG}{}|--B--", "x".repeat(68)), 413);
     refused(&format!("{FILE}{PNG}|{FILE}{PNG}|--B--"), 422);
     let nine = "|X: y".repeat(8);
     refused(
@@ -275,7 +286,7 @@ fn a_file_is_what_its_type_its_name_and_its_content_agree_on() {
     }
     for (name, declared, content) in [
         ("a.png", "image/png", "<html><script>alert(1)"),
-        ("a.png", "image/png", "GIF89a\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}"),
+        ("a.png", "image/png", "GIF89a\u{1}\0\u{1}\0\u{1}\u{1}"),
         ("a.png", "image/jpeg", PNG),
         ("a.jpg", "image/png", PNG),
         ("a.php", "image/png", PNG),

@@ -43,6 +43,10 @@ pub(super) enum Violation {
     TooManyParts {
         limit: u64,
     },
+    TooManyPixels {
+        part: u32,
+        limit: u64,
+    },
     TooManyFiles {
         field: String,
         limit: u64,
@@ -134,6 +138,12 @@ impl Violation {
             Self::TooManyParts { limit } => refuse(too_large, Code::TooManyParts, "part-count")
                 .detail("the form has too many parts")
                 .member("limit", limit),
+            Self::TooManyPixels { part, limit } => {
+                refuse(unprocessable, Code::TooManyPixels, "pixels")
+                    .detail("the picture has more pixels than allowed")
+                    .member("limit", limit)
+                    .member("part", part)
+            }
             Self::TooManyFiles { field, limit } => {
                 refuse(unprocessable, Code::TooManyParts, "field-count")
                     .detail("the field occurs too often")

@@ -13,6 +13,8 @@ pub(crate) mod forwarded;
 pub(crate) mod media_type;
 #[cfg(any(feature = "cors", feature = "csrf", feature = "session"))]
 pub(crate) mod origin;
+#[cfg(any(feature = "cors", feature = "rate-limit"))]
+pub(crate) mod preflight;
 pub(crate) mod strict_json;
 #[cfg(any(
     feature = "cors",

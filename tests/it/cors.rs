@@ -2,7 +2,6 @@
 
 use http::{Method, StatusCode, header};
 use tower::Layer;
-use tower_rampart::context::ContextLayer;
 use tower_rampart::cors::{CorsLayer, OriginPolicy, OriginProblem, Problem};
 
 use crate::support::{Answer, Hello, call, request};
@@ -337,9 +336,28 @@ async fn a_layer_inside_another_one_can_only_close() {
     };
     let (both, admin) = (layer(both), layer(admin));
     let nested = |outer: &CorsLayer, inner: &CorsLayer, origin: &'static str| {
-        let service = ContextLayer::new().layer(outer.layer(inner.layer(Hello::default())));
-        call(service, request("GET", "/", &[("origin", origin)]))
+        // Nobody has left anything in the extensions of this one.
+        let mut asked = request("GET", "/", &[("origin", origin)]);
+        asked.extensions_mut().clear();
+        call(outer.layer(inner.layer(Hello::default())), asked)
     };
+    // Caches know that a public answer depends on who asks, once a list closes it.
+    let public = CorsLayer::any_origin().build().expect("valid");
+    for (origin, open) in [
+        ("https://evil.example", false),
+        ("https://admin.example.com", true),
+    ] {
+        let answer = nested(&public, &admin, origin).await;
+        assert_eq!(answer.header("access-control-allow-origin").is_some(), open);
+        assert_eq!(answer.header("vary"), Some("Origin"));
+    }
+    // Whoever completes answers from outside opens nothing again.
+    let asked = request("GET", "/", &[("origin", "https://app.example.com")]);
+    let mut answer = call(both.layer(admin.layer(Hello::default())), asked).await;
+    let origin = header::HeaderValue::from_static("https://app.example.com");
+    let asked = [(header::ORIGIN, origin)].into_iter().collect();
+    both.decorate(&asked, &mut answer.head);
+    check_denied(&answer, "decorated");
     for (outer, inner) in [(&both, &admin), (&admin, &both)] {
         let app = nested(outer, inner, "https://app.example.com").await;
         check_denied(&app, "closed by one of them");

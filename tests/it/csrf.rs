@@ -200,6 +200,26 @@ async fn declared_own_origins_compare_scheme_and_port_too() {
     }
 }
 
+/// Over HTTP/2 a WebSocket is opened by `CONNECT` (RFC 8441 §5).
+#[tokio::test]
+async fn a_handshake_over_http2_is_one_too() {
+    for (origin, opens) in [
+        ("https://evil.example", false),
+        ("http://localhost:9999", false),
+        ("http://localhost:5173", true),
+    ] {
+        let mut shake = request(
+            "CONNECT",
+            "/ws",
+            &[("origin", origin), ("host", "api.example")],
+        );
+        let protocol = hyper::ext::Protocol::from_static("websocket");
+        shake.extensions_mut().insert(protocol);
+        let answer = call(layer().layer(Hello::default()), shake).await;
+        assert_eq!(answer.status() == StatusCode::OK, opens, "{origin}");
+    }
+}
+
 #[tokio::test]
 async fn a_handshake_can_be_exempt_by_its_path() {
     let open = CsrfLayer::builder().dangerous_exempt(Method::GET, "/public");

@@ -101,7 +101,7 @@ async fn answers_to_credentials_are_not_cached() {
 async fn each_page_has_a_nonce_of_its_own() {
     let policy = ContentSecurityPolicy::own()
         .set("script-src", ["'nonce'", "'strict-dynamic'"])
-        .set("style-src", ["'nonce'"]);
+        .set("style-src", ["'NONCE'"]);
     let layer = SecurityHeadersLayer::web().content_security_policy(policy);
     let layer = layer.build().expect("valid");
     let page = tower::service_fn(|request: http::Request<Body>| async move {
@@ -161,6 +161,9 @@ async fn the_proposals_of_owasp_are_sent_and_nobody_is_signed_out() {
         .expect("valid");
     let answer = call(tls.layer(Hello::default()), request("GET", "/", &[])).await;
     assert!(policy(&answer).ends_with("; upgrade-insecure-requests"));
+    let back = owasp().hsts(Duration::ZERO).build().expect("valid");
+    let answer = call(back.layer(Hello::default()), request("GET", "/", &[])).await;
+    assert!(!policy(&answer).contains("upgrade-insecure-requests"));
 }
 
 #[tokio::test]
@@ -254,6 +257,11 @@ fn headers_that_browsers_would_not_understand_are_problems() {
         ),
         ("img-src data; media-src blob; connect-src https", 3),
         ("script-src 'sha256-'", 1),
+        (
+            "script-src 'sha512-qznLcsROx4GACP2dm0UCKCzCG+HiZ1guq6ZZDob/Tng='",
+            1,
+        ),
+        ("require-trusted-types-for; webrtc", 2),
         ("script-src 'self' 'strict-dynamic'", 1),
     ] {
         let layer = SecurityHeadersLayer::web()
@@ -266,6 +274,7 @@ fn headers_that_browsers_would_not_understand_are_problems() {
         "default-src 'self' *.example.com https: data: 'unsafe-inline'",
         "script-src 'nonce' 'strict-dynamic' 'SHA256-qznLcsROx4GACP2dm0UCKCzCG+HiZ1guq6ZZDob/Tng='; sandbox allow-scripts; report-uri /csp; report-to csp",
         "default-src 'SELF'; Script-Src 'Unsafe-Inline'; webrtc 'block'; block-all-mixed-content; sandbox",
+        "connect-src nonce.example.com nonce-server.example.com; script-src 'Nonce'",
         "upgrade-insecure-requests; require-trusted-types-for 'script'; trusted-types a 'allow-duplicates'",
     ] {
         let layer = SecurityHeadersLayer::web()

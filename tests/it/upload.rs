@@ -18,7 +18,7 @@ use tower_rampart::upload::{FileRule, Kind, Problem, TextRule, UploadBody, Uploa
 
 use crate::support::{Answer, Body, call};
 
-const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR and more bytes";
+const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x08\0\0\0\x08 and more bytes";
 
 fn form() -> UploadLayer {
     let file = FileRule::images().max_bytes(1_000).required();

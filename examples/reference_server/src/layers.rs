@@ -147,7 +147,9 @@ impl Layers {
             )
             .build()?;
 
-        let file = FileRule::images().max_bytes(config.upload_max_bytes);
+        let file = FileRule::images()
+            .max_bytes(config.upload_max_bytes)
+            .max_pixels(config.upload_max_pixels);
         Ok(Self {
             edge,
             operators,

@@ -11,7 +11,7 @@ use super::super::field::Field;
 use super::{Attempt, LoginGuard};
 use crate::gate::{Policy, Verdict, gate_layer};
 use crate::identity::{ClientAddr, ClientAddrResolver};
-use crate::rejection::{Rejection, RejectionCode, Reply};
+use crate::rejection::{Rejection, RejectionCode, Reply, with_true_status};
 
 /// What a response says of an attempt to sign in.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -128,7 +128,7 @@ impl Policy for LoginGuardLayer {
     }
 
     fn leave(&self, (_, attempt): Pass, head: &mut response::Parts) {
-        let outcome = (self.outcome)(head);
+        let outcome = with_true_status(head, |head| (self.outcome)(head));
         if let Some(cookie) = attempt.settle_soon(outcome) {
             head.headers.append(SET_COOKIE, cookie);
         }

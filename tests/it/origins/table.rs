@@ -224,7 +224,7 @@ async fn rows_23_to_25_refusals_can_be_read_and_preflights_are_free() {
 #[tokio::test]
 async fn row_26_uploads_that_are_refused() {
     let app = App::start().await;
-    let png = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR";
+    let png = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x08\0\0\0\x08";
     let large = [&png[..], &[0; 2_000]].concat();
     for (kind, body, status, code) in [
         ("image/png", &large[..], 413, "body_too_large"),

@@ -239,6 +239,54 @@ async fn who_is_let_in_again_starts_with_no_refusals() {
 }
 
 #[tokio::test]
+async fn what_no_cors_layer_answers_is_counted() {
+    let layer = builder("1/1h", &clock()).build().expect("valid");
+    let options = async |origins: &[&'static str]| {
+        let answer = with(&layer, |request| {
+            *request.method_mut() = http::Method::OPTIONS;
+            let asked = http::HeaderValue::from_static("GET");
+            let headers = request.headers_mut();
+            headers.insert("access-control-request-method", asked);
+            for origin in origins {
+                headers.append("origin", http::HeaderValue::from_static(origin));
+            }
+        });
+        answer.await.status().as_u16()
+    };
+    for _ in 0..3 {
+        assert_eq!(options(&["https://a.example"]).await, 200);
+    }
+    let two = ["https://a.example", "https://b.example"];
+    assert_eq!((options(&two).await, options(&two).await), (200, 429));
+}
+
+/// A client that says it speaks gRPC has its refusals in another place, and no
+/// more attempts.
+#[tokio::test]
+async fn refusals_are_not_taken_for_successes_in_another_protocol() {
+    use tower_rampart::context::ContextLayer;
+    use tower_rampart::csrf::CsrfLayer;
+    use tower_rampart::rejection::{GrpcStatus, Refusal};
+    let layer = builder("2/1h", &clock()).refund_when(|head| head.status.is_success());
+    let layer = layer.build().expect("valid");
+    let csrf = CsrfLayer::builder().build().expect("valid");
+    let service = ContextLayer::new()
+        .render(GrpcStatus)
+        .layer(layer.layer(csrf.layer(Hello::default())));
+    let mut told = Vec::new();
+    for _ in 0..3 {
+        let forged = [
+            ("content-type", "application/grpc"),
+            ("origin", "https://evil.example"),
+        ];
+        let answer = call(service.clone(), request("POST", "/", &forged)).await;
+        let refusal = answer.head.extensions.get::<Refusal>().expect("refused");
+        told.push((answer.status().as_u16(), refusal.status().as_u16()));
+    }
+    assert_eq!(told, [(200, 403), (200, 403), (200, 429)]);
+}
+
+#[tokio::test]
 async fn one_that_only_watches_needs_no_address() {
     let layer = builder("1/1h", &clock()).dangerous_only_watch();
     let layer = layer.build().expect("valid");

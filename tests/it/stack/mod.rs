@@ -329,6 +329,28 @@ fn the_order_is_told_in_words_and_as_json() {
     assert_eq!(on, [Some("rescue")]);
 }
 
+#[tokio::test]
+async fn a_cap_on_lengths_lowers_what_axum_reads_and_never_raises_it() {
+    use axum::Router;
+    use axum::routing::post;
+    use tower_rampart::stack::RampartExt as _;
+    for (cap, body, status) in [
+        (1_000, 1_000, 200),
+        (1_000, 1_001, 413),
+        (50_000_000, 2_000_000, 200),
+        (50_000_000, 3_000_000, 413),
+    ] {
+        let rampart = Rampart::builder().max_content_length(cap);
+        let rampart = rampart.build().expect("a safe combination");
+        let app = Router::new().route("/", post(async |_: bytes::Bytes| "read"));
+        // Without a declared length.
+        let asked = http::Request::post("/").body(Body::from(vec![0; body]));
+        let service = app.rampart(&rampart).into_service();
+        let answer = call(service, asked.expect("a legal request")).await;
+        assert_eq!(answer.status().as_u16(), status, "{cap} {body}");
+    }
+}
+
 #[test]
 fn combinations_that_cannot_be_safe_are_refused() {
     let setup = setup();
@@ -417,6 +439,26 @@ fn combinations_that_cannot_be_safe_are_refused() {
             Problem::CorsWithoutAuthorization
         ]
     );
+    let reading = CorsLayer::credentialed(&origins).build().expect("valid");
+    let csrf = CsrfLayer::builder()
+        .own_pages_only()
+        .build()
+        .expect("valid");
+    let session = SessionLayer::new(setup.issuer.clone(), SessionCookies::default());
+    let cookie = Source::Cookie("__Host-access".to_owned());
+    let reading = Rampart::builder()
+        .cors(reading)
+        .csrf(csrf)
+        .session(session.own_pages_only())
+        .jwt(jwt().sources([cookie]).build().expect("valid"));
+    assert!(
+        reading.build().is_ok(),
+        "pages that may read and nothing else"
+    );
+    let public = Rampart::builder()
+        .cors(CorsLayer::any_origin().build().expect("valid"))
+        .jwt(jwt().optional().build().expect("valid"));
+    assert!(public.build().is_ok(), "pages may come as strangers");
     let enough = Rampart::builder()
         .around_upload(&upload)
         .max_content_length(5_000);

@@ -41,6 +41,8 @@ pub(crate) fn events() -> usize {
     INSTALLED.call_once(|| {
         let installed = tracing::subscriber::set_global_default(Counting);
         installed.expect("nobody else installs one");
+        // What was asked for before is asked for again.
+        tracing::callsite::rebuild_interest_cache();
     });
     SEEN.with(Cell::take)
 }

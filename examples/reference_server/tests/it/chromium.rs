@@ -111,7 +111,7 @@ impl Page {
     /// Runs the body of an asynchronous function in the page; returns what that
     /// returns, or `{error}`.
     pub(crate) async fn run(&self, script: &str) -> Value {
-        let patience = Duration::from_secs(30);
+        let patience = Duration::from_secs(60);
         let answered = timeout(patience, async {
             self.scripts.send(script.to_owned()).await.ok()?;
             self.results.lock().await.recv().await

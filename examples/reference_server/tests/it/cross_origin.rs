@@ -35,6 +35,7 @@ async fn pages_of_other_origins_can_neither_read_nor_spend() {
     strangers_without_origin(&setup).await;
     answers_are_readable(&setup).await;
     pictures(&setup).await;
+    nothing_is_embedded_or_timed(&setup).await;
 
     // After all of this, the owner's cookie is still worth a session.
     let (refreshed, seen) = setup
@@ -301,4 +302,40 @@ async fn pictures(setup: &Setup) {
         format!(r#"return (await fetch(api + "{url}", {{ credentials: "include" }})).status;"#);
     let (result, _) = setup.run(&setup.app, &fetch).await;
     assert_eq!(result, 200, "whatever another page has cached");
+}
+
+/// B18, B23, B24: JSON is no script, times are not told, and whoever opens the
+/// service's page has no hold of it.
+async fn nothing_is_embedded_or_timed(setup: &Setup) {
+    let script = r#"return new Promise((resolve) => {
+        const script = document.createElement("script");
+        script.onload = () => resolve("ran");
+        script.onerror = () => resolve("blocked");
+        script.src = api + "/api/me";
+        document.body.append(script);
+    });"#;
+    let (result, seen) = setup.run(&setup.sibling, script).await;
+    assert_eq!(result, "blocked");
+    assert!(
+        matches!(&seen[..], [one] if one.cookie && one.status == 200),
+        "{seen:#?}"
+    );
+    let timed = r#"await (await fetch(api + "/api/me?timed", { credentials: "include" })).text();
+        let entry;
+        for (let i = 0; i < 200 && !entry; i++) {
+          await new Promise((resolve) => setTimeout(resolve, 10));
+          [entry] = performance.getEntriesByName(api + "/api/me?timed");
+        }
+        return [entry.requestStart, entry.responseStart, entry.transferSize];"#;
+    let (result, _) = setup.run(&setup.app, timed).await;
+    assert_eq!(result, json!([0, 0, 0]));
+    let opened = r#"const page = open(api + "/");
+        for (let i = 0; i < 200 && !page.closed; i++) await new Promise((resolve) => setTimeout(resolve, 50));
+        return page.closed;"#;
+    let (result, seen) = setup.run(&setup.sibling, opened).await;
+    assert_eq!(result, true, "cut off from who opened it");
+    assert!(
+        seen.iter().any(|seen| seen.status == 200),
+        "a link works: {seen:#?}"
+    );
 }

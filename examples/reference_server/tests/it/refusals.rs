@@ -334,8 +334,8 @@ async fn files_that_are_not_what_they_claim_are_refused() {
             "a.png",
             "image/png",
             png(8, 8, 0)[..20].to_vec(),
-            422,
-            "invalid_image",
+            415,
+            "media_type_mismatch",
         ),
         (
             "a.png",

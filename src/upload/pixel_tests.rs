@@ -1,0 +1,85 @@
+//! Pictures that are small until they are unpacked.
+
+use super::kind::Kind;
+use super::pixels::Measure;
+use super::tests::{body, png, run};
+use super::violation::Violation;
+
+/// A JPEG whose frame comes after so many segments of 100 bytes.
+fn jpeg(segments: usize, width: u16, height: u16) -> Vec<u8> {
+    let mut bytes = b"\xff\xd8".to_vec();
+    for _ in 0..segments {
+        bytes.extend(b"\xff\xe1\0\x66");
+        // What looks like a frame inside a segment is none.
+        bytes.extend(
+            b"\xff\xc0\0\x0b\x08\xff\xff\xff\xff"
+                .repeat(12)
+                .split_at(100)
+                .0,
+        );
+    }
+    bytes.extend(b"\xff\xff\xc2\0\x0b\x08");
+    bytes.extend(height.to_be_bytes());
+    bytes.extend(width.to_be_bytes());
+    bytes.extend(b"\x01\x01\x11\0\xff\xda and so on");
+    bytes
+}
+
+#[test]
+fn a_picture_that_would_be_too_large_to_unpack_is_refused_by_its_header() {
+    let webp = |size: &[u8]| [b"RIFF\x1a\0\0\0WEBPVP8X\x0a\0\0\0\0\0\0\0", size, b"VP8L"].concat();
+    let gif = |size: &[u8]| [b"GIF89a", size, b"\0\0\0,and so on, until it ends;"].concat();
+    for (kind, bytes, expected) in [
+        (Kind::Png, png(1_000, 1_000), Ok(())),
+        (Kind::Png, png(1_000, 1_001), Err(422)),
+        (Kind::Png, png(u32::MAX, u32::MAX), Err(422)),
+        (Kind::Png, png(0, 10), Err(415)),
+        (Kind::Png, png(10, 10)[..20].to_vec(), Err(415)),
+        (Kind::Gif, gif(b"\xe8\x03\xe8\x03"), Ok(())),
+        (Kind::Gif, gif(b"\xff\xff\xff\xff"), Err(422)),
+        (Kind::WebP, webp(b"\xe7\x03\0\xe7\x03\0"), Ok(())),
+        (Kind::WebP, webp(b"\xff\xff\xff\xff\xff\xff"), Err(422)),
+        (Kind::Jpeg, jpeg(0, 1_000, 1_000), Ok(())),
+        (Kind::Jpeg, jpeg(3, 1_000, 1_000), Ok(())),
+        (Kind::Jpeg, jpeg(3, 1_001, 1_000), Err(422)),
+        (Kind::Jpeg, jpeg(0, 1_000, 0), Err(415)),
+        (Kind::Jpeg, jpeg(3, 10, 10)[..250].to_vec(), Err(415)),
+        (Kind::Jpeg, b"\xff\xd8\xff\xd9".to_vec(), Err(415)),
+        (Kind::Jpeg, b"\xff\xd8\xff\xda\0\x08".to_vec(), Err(415)),
+        (Kind::Jpeg, b"\xff\xd8\xff\xe1\0\x01\xff".to_vec(), Err(415)),
+        (Kind::Jpeg, b"\xff\xd8\xff\xe1\0\x02x".to_vec(), Err(415)),
+        (Kind::Jpeg, vec![0xff; 500], Err(415)),
+    ] {
+        let run = |size: usize| {
+            let mut measure = Measure::new(0, kind, 1_000_000).expect("it has pixels");
+            bytes
+                .chunks(size)
+                .try_for_each(|chunk| measure.push(chunk))?;
+            measure.finish()
+        };
+        let run =
+            |size| run(size).map_err(|fault: Violation| fault.into_rejection().status().as_u16());
+        for size in 1..=bytes.len() {
+            assert_eq!(run(size), expected, "{kind:?} {bytes:?} in {size}");
+        }
+    }
+    assert!(Measure::new(0, Kind::Pdf, 1).is_none());
+}
+
+#[test]
+fn no_byte_of_a_picture_comes_out_after_it_was_found_too_large() {
+    let mut bytes = body("--B|Content-Disposition: form-data; name=\"file\"; filename=\"a.jpg\"||");
+    let head = bytes.len();
+    bytes.extend(jpeg(0, 65_000, 65_000));
+    bytes.extend(body("|--B--"));
+    let (out, verdict) = run(bytes.chunks(1));
+    assert_eq!(
+        verdict,
+        Err(Violation::TooManyPixels {
+            part: 0,
+            limit: 40_000_000
+        })
+    );
+    // Up to the byte that completes the size.
+    assert!(out.len() < head + 2 + 10, "{out:?}");
+}
