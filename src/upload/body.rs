@@ -6,15 +6,13 @@ use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use tokio::time::Sleep;
 
 use super::inspector::Inspector;
+use super::pace::{Pace, Waiting};
 use super::shared::{Refused, Shared};
-use super::violation::Violation;
 
 /// A request body that lets through only what the rules accept.
 ///
@@ -33,8 +31,7 @@ struct Guard<B> {
     ended: bool,
     /// A frame was just given out; see `poll_frame`.
     paced: bool,
-    idle: Duration,
-    timer: Option<Pin<Box<Sleep>>>,
+    waiting: Waiting,
 }
 
 impl<B> UploadBody<B> {
@@ -49,7 +46,7 @@ impl<B> UploadBody<B> {
         body: B,
         inspector: Inspector,
         shared: Arc<Shared<B>>,
-        idle: Duration,
+        pace: Pace,
     ) -> Self {
         let guard = Guard {
             inspector,
@@ -57,8 +54,7 @@ impl<B> UploadBody<B> {
             accepted: VecDeque::new(),
             ended: false,
             paced: false,
-            idle,
-            timer: None,
+            waiting: Waiting::new(pace),
         };
         Self {
             inner: Some(Box::pin(body)),
@@ -111,20 +107,19 @@ where
                 return Poll::Ready(Some(Err(UploadBodyError::refused())));
             };
             let verdict = match inner.as_mut().poll_frame(context) {
-                Poll::Pending => match guard.poll_idle(context) {
+                Poll::Pending => match guard.waiting.poll(context) {
                     Poll::Pending => return Poll::Pending,
-                    Poll::Ready(()) => Err(Violation::Idle),
+                    Poll::Ready(violation) => Err(violation),
                 },
                 Poll::Ready(Some(Err(error))) => {
                     guard.ended = true;
                     return Poll::Ready(Some(Err(UploadBodyError::failed(error))));
                 }
                 Poll::Ready(Some(Ok(frame))) => {
-                    guard.timer = None;
                     // Trailers are not part of what was judged.
-                    frame.into_data().map_or(Ok(()), |chunk| {
-                        guard.inspector.push(chunk, &mut guard.accepted)
-                    })
+                    let chunk = frame.into_data().unwrap_or_default();
+                    guard.waiting.arrived(chunk.len());
+                    guard.inspector.push(chunk, &mut guard.accepted)
                 }
                 Poll::Ready(None) => {
                     guard.ended = true;
@@ -156,17 +151,6 @@ where
             (None, Some(inner)) => inner.size_hint(),
             _ => SizeHint::default(),
         }
-    }
-}
-
-impl<B> Guard<B> {
-    /// Counts only time in which the client had to send and did not.
-    fn poll_idle(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        let idle = self.idle;
-        let timer = self
-            .timer
-            .get_or_insert_with(|| Box::pin(tokio::time::sleep(idle)));
-        timer.as_mut().poll(context)
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::error::{ConfigError, Problem};
 use super::kind::Kind;
 use super::layer::UploadLayer;
+use super::pace::Pace;
 use super::rules::{Content, Field, FieldRule, FileRule, Rules, TextRule};
 use crate::config::Problems;
 
@@ -28,7 +29,7 @@ impl UploadLayerBuilder {
             content,
             max_total_bytes: 0,
             max_parts: 64,
-            idle: Duration::from_secs(30),
+            pace: Pace::default(),
             require_length: false,
         };
         Self {
@@ -79,7 +80,23 @@ impl UploadLayerBuilder {
     /// Sets how long a client may be silent; 30 s by default. Time in which
     /// the handler does not read is not counted.
     pub fn idle(mut self, idle: Duration) -> Self {
-        self.rules.idle = idle;
+        self.rules.pace.idle = idle;
+        self
+    }
+
+    /// Sets how many bytes a second a client must send on average, and how long
+    /// it may do worse in all; 240 and 10 s by default. Zero asks for no rate.
+    /// Time in which the handler does not read is not counted.
+    pub fn min_rate(mut self, bytes_per_second: u64, grace: Duration) -> Self {
+        self.rules.pace.min_rate = bytes_per_second;
+        self.rules.pace.grace = grace;
+        self
+    }
+
+    /// Sets how long a client may be waited for in all; as long as the rate
+    /// allows by default. Time in which the handler does not read is not counted.
+    pub fn deadline(mut self, deadline: Duration) -> Self {
+        self.rules.pace.deadline = Some(deadline);
         self
     }
 
@@ -106,7 +123,14 @@ impl UploadLayerBuilder {
         for (setting, zero) in [
             ("max_total_bytes", rules.max_total_bytes == 0),
             ("max_parts", rules.max_parts == 0),
-            ("idle", rules.idle.is_zero()),
+            ("idle", rules.pace.idle.is_zero()),
+            (
+                "deadline",
+                rules
+                    .pace
+                    .deadline
+                    .is_some_and(|deadline| deadline.is_zero()),
+            ),
         ] {
             if zero {
                 problems.push(Problem::Zero {

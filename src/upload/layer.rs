@@ -107,7 +107,7 @@ where
         let kept = essentials(&head);
         let body = match inspector {
             Some(inspector) => {
-                UploadBody::guarded(body, inspector, shared.clone(), self.rules.idle)
+                UploadBody::guarded(body, inspector, shared.clone(), self.rules.pace)
             }
             None => UploadBody::untouched(body),
         };

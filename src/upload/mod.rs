@@ -8,7 +8,7 @@
 //! but a part's headers and first bytes; the handler keeps its own parser and
 //! sees no byte of what is refused. On a violation the handler's future is
 //! dropped and the layer answers itself: 413 for sizes and counts, 415 for
-//! types, 422 for names, fields and pixels, 400 for syntax, 408 for silence.
+//! types, 422 for names, fields and pixels, 400 for syntax, 408 for clients that are silent or too slow.
 //!
 //! # What it does not stop
 //!
@@ -61,6 +61,7 @@ mod inspector;
 mod kind;
 mod layer;
 mod multipart;
+mod pace;
 mod part;
 mod pixels;
 mod rules;

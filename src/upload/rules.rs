@@ -1,8 +1,7 @@
 //! What a route accepts.
 
-use std::time::Duration;
-
 use super::kind::Kind;
+use super::pace::Pace;
 
 /// A rule for files.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -131,6 +130,6 @@ pub(super) struct Rules {
     pub(super) content: Content,
     pub(super) max_total_bytes: u64,
     pub(super) max_parts: u32,
-    pub(super) idle: Duration,
+    pub(super) pace: Pace,
     pub(super) require_length: bool,
 }

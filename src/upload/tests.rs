@@ -2,13 +2,13 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::filename;
 use super::inspector::Inspector;
+use super::pace::Pace;
 use super::rules::{Content, Field, FieldRule, FileRule, Rules, TextRule};
 use super::violation::Violation;
 
@@ -27,7 +27,7 @@ fn rules() -> Arc<Rules> {
         ]),
         max_total_bytes: 6_000,
         max_parts: 3,
-        idle: Duration::from_secs(30),
+        pace: Pace::default(),
         require_length: false,
     })
 }

@@ -12,6 +12,7 @@ pub(super) enum Violation {
         limit: u64,
     },
     ContentEncoding,
+    Deadline,
     Filename {
         part: u32,
         reason: &'static str,
@@ -40,6 +41,7 @@ pub(super) enum Violation {
         part: u32,
         reason: &'static str,
     },
+    TooSlow,
     TooManyParts {
         limit: u64,
     },
@@ -63,7 +65,7 @@ pub(super) enum Violation {
 impl Violation {
     /// Tells whether the client stopped sending, so that reading on is no use.
     pub(super) fn is_silence(&self) -> bool {
-        *self == Self::Idle
+        matches!(self, Self::Deadline | Self::Idle | Self::TooSlow)
     }
 
     /// Writes the answer. It never repeats a file name or content; a field
@@ -92,6 +94,10 @@ impl Violation {
             }
             Self::Idle => refuse(StatusCode::REQUEST_TIMEOUT, Code::UploadTimeout, "idle")
                 .detail("nothing arrived for too long"),
+            Self::TooSlow => refuse(StatusCode::REQUEST_TIMEOUT, Code::UploadTimeout, "rate")
+                .detail("the body arrived too slowly"),
+            Self::Deadline => refuse(StatusCode::REQUEST_TIMEOUT, Code::UploadTimeout, "deadline")
+                .detail("the body took too long to arrive"),
             Self::LengthRequired => refuse(
                 StatusCode::LENGTH_REQUIRED,
                 Code::LengthRequired,

@@ -1,0 +1,110 @@
+//! How slow a client may be.
+//!
+//! Only time in which the client had to send and did not is counted: a handler
+//! that does not read makes nobody late.
+
+use std::future::Future as _;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::violation::Violation;
+
+/// The limits, checked.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pace {
+    /// How long nothing at all may arrive.
+    pub(super) idle: Duration,
+    /// How many bytes a second must arrive on average, once `grace` is used up.
+    pub(super) min_rate: u64,
+    pub(super) grace: Duration,
+    /// How long a client may be waited for, all in all.
+    pub(super) deadline: Option<Duration>,
+}
+
+/// So slow a client would hold a connection for almost nothing; so much patience
+/// lets a bad network recover. The figures of Kestrel are 240 and 5 s.
+const MIN_RATE: u64 = 240;
+const GRACE: Duration = Duration::from_secs(10);
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self {
+            idle: Duration::from_secs(30),
+            min_rate: MIN_RATE,
+            grace: GRACE,
+            deadline: None,
+        }
+    }
+}
+
+impl Pace {
+    /// How long a client that sent so many bytes may have been waited for.
+    fn patience(&self, bytes: u64) -> Duration {
+        let nanos = u128::from(bytes) * 1_000_000_000;
+        let earned = nanos.checked_div(u128::from(self.min_rate));
+        let earned = earned.and_then(|nanos| u64::try_from(nanos).ok());
+        earned.map_or(Duration::MAX, |nanos| {
+            self.grace.saturating_add(Duration::from_nanos(nanos))
+        })
+    }
+}
+
+/// Waits for a client.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    pace: Pace,
+    /// How long it was waited for until the last bytes came.
+    waited: Duration,
+    bytes: u64,
+    /// Since when it is waited for now.
+    since: Option<Instant>,
+    /// When it has been long enough, and why.
+    timer: Option<(Pin<Box<Sleep>>, Violation)>,
+}
+
+impl Waiting {
+    pub(super) fn new(pace: Pace) -> Self {
+        Self {
+            pace,
+            waited: Duration::ZERO,
+            bytes: 0,
+            since: None,
+            timer: None,
+        }
+    }
+
+    /// Takes note of bytes that came.
+    pub(super) fn arrived(&mut self, bytes: usize) {
+        if let Some(since) = self.since.take() {
+            self.waited += since.elapsed();
+        }
+        self.timer = None;
+        self.bytes += bytes as u64;
+    }
+
+    /// Waits on; ready once that is no use.
+    pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<Violation> {
+        let (pace, waited) = (&self.pace, self.waited);
+        let since = *self.since.get_or_insert_with(Instant::now);
+        let bytes = self.bytes;
+        let (timer, violation) = self.timer.get_or_insert_with(|| {
+            let left = |patience: Duration| patience.saturating_sub(waited);
+            let mut first = (pace.idle, Violation::Idle);
+            let slow = (left(pace.patience(bytes)), Violation::TooSlow);
+            let late = pace
+                .deadline
+                .map(|deadline| (left(deadline), Violation::Deadline));
+            for other in [Some(slow), late].into_iter().flatten() {
+                if other.0 < first.0 {
+                    first = other;
+                }
+            }
+            let until = since.checked_add(first.0).unwrap_or(since + pace.idle);
+            (Box::pin(sleep_until(until)), first.1)
+        });
+        timer.as_mut().poll(context).map(|()| violation.clone())
+    }
+}
