@@ -19,6 +19,7 @@ use tower_rampart::session::{SessionCookies, TokenIssuer};
 use tower_rampart::stack::{RampartExt as _, Secured};
 
 use crate::db::Db;
+use crate::health::Readiness;
 use crate::layers::Layers;
 use crate::objects::Objects;
 use crate::respond::{self, ApiError};
@@ -38,6 +39,7 @@ pub(crate) struct App {
     pub(crate) password_policy: PasswordPolicy,
     pub(crate) login_guard: LoginGuard,
     pub(crate) upload: Arc<UploadLimits>,
+    pub(crate) readiness: Readiness,
 }
 
 /// What is told to front ends about uploads.

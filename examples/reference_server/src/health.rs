@@ -1,10 +1,15 @@
 //! Whether the server lives, and whether it can work.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use axum::extract::State;
 use axum::routing::get;
 use axum::{Json, Router};
 use http::StatusCode;
 use serde_json::{Value, json};
+use tokio::sync::Mutex;
+use tokio::time::Instant;
 
 use crate::app::App;
 use crate::respond::{ApiError, ApiResult};
@@ -21,15 +26,38 @@ async fn live() -> Json<Value> {
     Json(json!({"status": "ok"}))
 }
 
+/// When the database was asked last, and whether it answered. Who asks more often
+/// than that is told the same: anybody may, and must not keep it from its work.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Readiness(Arc<Mutex<Option<(Instant, bool)>>>);
+
+const FRESH: Duration = Duration::from_secs(1);
+
+impl Readiness {
+    async fn ask(&self, app: &App) -> bool {
+        let mut last = self.0.lock().await;
+        if let Some((asked, ready)) = *last
+            && asked.elapsed() < FRESH
+        {
+            return ready;
+        }
+        let answer = app.db.ping().await;
+        if let Err(error) = &answer {
+            tracing::error!(%error, "the database does not answer");
+        }
+        *last = Some((Instant::now(), answer.is_ok()));
+        answer.is_ok()
+    }
+}
+
 /// `GET /readyz`: the database answers too.
 async fn ready(State(app): State<App>) -> ApiResult<Json<Value>> {
-    app.db.ping().await.map_err(|error| {
-        tracing::error!(%error, "the database does not answer");
-        ApiError::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "not_ready",
-            "a service that is needed does not answer",
-        )
-    })?;
-    Ok(Json(json!({"status": "ready"})))
+    if app.readiness.ask(&app).await {
+        return Ok(Json(json!({"status": "ready"})));
+    }
+    Err(ApiError::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "not_ready",
+        "a service that is needed does not answer",
+    ))
 }

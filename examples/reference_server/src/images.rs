@@ -14,6 +14,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tower_rampart::identity::Principal;
 use tower_rampart::upload::Kind;
+use tracing::Instrument as _;
 use uuid::Uuid;
 
 use crate::app::App;
@@ -119,7 +120,7 @@ async fn keep(
         }
         outcome
     };
-    tokio::spawn(work).await?
+    tokio::spawn(work.in_current_span()).await?
 }
 
 async fn record(
@@ -251,7 +252,7 @@ pub(crate) async fn delete(
         }
         Ok(StatusCode::NO_CONTENT)
     };
-    tokio::spawn(work).await?
+    tokio::spawn(work.in_current_span()).await?
 }
 
 /// `GET /api/images/{id}/content`: the bytes as they were uploaded, or a range.

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tower_rampart::identity::{ClientAddr, Principal};
 use tower_rampart::session::{EndReason, EndSessions};
+use tracing::Instrument as _;
 
 use crate::app::App;
 use crate::auth::signed_out;
@@ -124,7 +125,7 @@ pub(crate) async fn change_password(
             .await?;
         Ok(StatusCode::NO_CONTENT)
     };
-    tokio::spawn(work).await?
+    tokio::spawn(work.in_current_span()).await?
 }
 
 /// `DELETE /api/me`: 204; sessions, pictures and account are gone.
@@ -150,5 +151,5 @@ pub(crate) async fn delete(State(app): State<App>, principal: Principal) -> ApiR
         }
         Ok(signed_out(&app))
     };
-    tokio::spawn(work).await?
+    tokio::spawn(work.in_current_span()).await?
 }

@@ -14,6 +14,7 @@ use http::{StatusCode, request};
 use tower_rampart::identity::RequestId;
 use tower_rampart::password::HashBusy;
 use tower_rampart::rejection::{Rejection, RejectionCode, Renderer};
+use tracing::Instrument as _;
 
 /// A refusal by a handler.
 #[derive(Debug)]
@@ -151,10 +152,12 @@ impl IntoResponse for ApiError {
 }
 
 /// Renders refusals of handlers, and whatever else failed without a body, such
-/// as a wrong method or a timeout.
+/// as a wrong method or a timeout. What is logged meanwhile names the request.
 pub(crate) async fn render(request: Request, next: Next) -> Response {
     let head = essentials(&request);
-    let mut response = next.run(request).await;
+    let id = request.extensions().get().map_or("", RequestId::as_str);
+    let span = tracing::info_span!("request", request_id = id, method = %request.method());
+    let mut response = next.run(request).instrument(span).await;
     let refused = response.extensions_mut().remove::<Unrendered>();
     let refused = refused.and_then(|unrendered| unrendered.0.lock().ok()?.take());
     let status = response.status();

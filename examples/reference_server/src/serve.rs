@@ -15,6 +15,7 @@ use crate::app::{self, App, UploadLimits};
 use crate::cli::say;
 use crate::config::Config;
 use crate::db::{Db, Location, is_open_to_others, private_folder};
+use crate::health::Readiness;
 use crate::keys::{self, Configured, Keys};
 use crate::layers::{Layers, issuer_builder};
 use crate::limits::Limits;
@@ -85,6 +86,7 @@ async fn serve(config: Config) -> Result<()> {
             max_bytes: config.upload_max_bytes,
             max_pixels: config.upload_max_pixels,
         }),
+        readiness: Readiness::default(),
         issuer: issuer.clone(),
         db,
     };

@@ -245,3 +245,22 @@ async fn the_page_is_strict_and_its_assets_are_there() {
         "the API is where the page is"
     );
 }
+
+#[tokio::test]
+async fn what_went_wrong_is_logged_under_the_name_that_the_client_was_told() {
+    let server = Server::start();
+    let token = server.token("ann@example.com").await;
+    let objects = server.data.path().join("objects");
+    std::fs::remove_dir_all(&objects).expect("removed");
+    std::fs::write(&objects, "not a folder").expect("written");
+    let answer = server
+        .upload(&token, "a.png", "image/png", png(8, 8, 0))
+        .await;
+    let problem = refused(answer, 500, "internal_error").await;
+    let id = text(&problem, "request_id");
+    let log = server.log();
+    let line = log.lines().find(|line| line.contains("request failed"));
+    assert!(line.is_some_and(|line| line.contains(&id)), "{id}\n{log}");
+    // The client is not told where files are.
+    assert!(!problem.to_string().contains("objects"), "{problem}");
+}

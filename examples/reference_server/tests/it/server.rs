@@ -1,5 +1,6 @@
 //! A server of its own for each test, and a client that knows its routes.
 
+use std::fs::File;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
@@ -10,6 +11,9 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 pub(crate) const PASSWORD: &str = "violet kettle parade";
+
+/// Where the log of a server is, beside its data.
+const LOG: &str = "test.log";
 
 /// A running server; dropping it stops it and removes its data.
 #[derive(Debug)]
@@ -71,6 +75,11 @@ impl Server {
             .env("RAMPART_DATA_DIR", self.data.path());
         command.envs(settings.iter().copied());
         command.output().expect("the command runs")
+    }
+
+    /// What the server has logged so far.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(self.data.path().join(LOG)).expect("a log")
     }
 
     /// The memory that the server takes, in KiB.
@@ -175,6 +184,8 @@ fn stop(process: &mut Child) {
 
 /// Starts the binary and waits until it says where its page is.
 fn launch(data: &Path, settings: &[(&str, &str)]) -> (Child, String) {
+    let mut log = File::options();
+    let log = log.append(true).create(true).open(data.join(LOG));
     let mut process = binary()
         .env("RAMPART_LISTEN", "127.0.0.1:0")
         .env("RAMPART_ADMIN_LISTEN", "127.0.0.1:0")
@@ -182,7 +193,7 @@ fn launch(data: &Path, settings: &[(&str, &str)]) -> (Child, String) {
         .env("BCRYPT_COST", "10")
         .envs(settings.iter().copied())
         .stdout(Stdio::piped())
-        .stderr(Stdio::null())
+        .stderr(log.expect("a log"))
         .spawn()
         .expect("the server starts");
     let output = BufReader::new(process.stdout.take().expect("piped"));
