@@ -291,15 +291,13 @@ impl Multipart {
         {
             let wanted = (start + SNIFF_BYTES - self.held.len()).min(content.len());
             let first = content.split_to(wanted);
-            self.count(first.len())?;
+            self.count(&first)?;
             self.held.extend_from_slice(&first);
             if self.held.len() - start == SNIFF_BYTES {
                 self.judge(start, out)?;
             }
         }
-        self.count(content.len())?;
-        self.measure()
-            .map_or(Ok(()), |measure| measure.push(&content))?;
+        self.count(&content)?;
         if !content.is_empty() {
             out.push_back(content);
         }
@@ -314,16 +312,29 @@ impl Multipart {
         }
     }
 
-    fn count(&mut self, more: usize) -> Result<(), Violation> {
+    /// Counts content, and measures a picture as far as it may be there.
+    fn count(&mut self, more: &[u8]) -> Result<(), Violation> {
         let rules = self.rules.clone();
-        let State::Content { part, bytes, .. } = &mut self.state else {
+        let State::Content {
+            part,
+            bytes,
+            measure,
+            ..
+        } = &mut self.state
+        else {
             return Ok(());
         };
         let Content::Multipart(fields) = &rules.content else {
             return Ok(());
         };
         let Field { name, rule } = &fields[part.field];
-        *bytes += more as u64;
+        let room = rule.max_bytes().saturating_sub(*bytes);
+        let room = usize::try_from(room).unwrap_or(usize::MAX);
+        if let Some(measure) = measure {
+            // What comes first is judged first, however it is cut.
+            measure.push(&more[..room.min(more.len())])?;
+        }
+        *bytes += more.len() as u64;
         if *bytes > rule.max_bytes() {
             return Err(Violation::PartTooLarge {
                 part: part.index,

@@ -66,6 +66,23 @@ fn a_picture_that_would_be_too_large_to_unpack_is_refused_by_its_header() {
     assert!(Measure::new(0, Kind::Pdf, 1).is_none());
 }
 
+/// A picture that is too large in both ways, found by a fuzzer.
+#[test]
+fn what_comes_first_is_judged_first() {
+    let mut bytes = body("--B|Content-Disposition: form-data; name=\"file\"; filename=\"a.png\"||");
+    bytes.extend(png(65_000, 65_000));
+    bytes.extend([0; 200]);
+    let (_, whole) = run([&bytes[..]]);
+    for size in 1..bytes.len() {
+        let (_, cut) = run(bytes.chunks(size));
+        assert_eq!(cut, whole, "in {size}");
+    }
+    assert!(
+        matches!(whole, Err(Violation::TooManyPixels { .. })),
+        "{whole:?}"
+    );
+}
+
 #[test]
 fn no_byte_of_a_picture_comes_out_after_it_was_found_too_large() {
     let mut bytes = body("--B|Content-Disposition: form-data; name=\"file\"; filename=\"a.jpg\"||");
