@@ -86,7 +86,8 @@ impl UploadLayerBuilder {
 
     /// Sets how many bytes a second a client must send on average, and how long
     /// it may do worse in all; 240 and 10 s by default. Zero asks for no rate.
-    /// Time in which the handler does not read is not counted.
+    /// Time in which the handler does not read is not counted, unless it asked
+    /// for more first: from then on it waits, until it looks again.
     pub fn min_rate(mut self, bytes_per_second: u64, grace: Duration) -> Self {
         self.rules.pace.min_rate = bytes_per_second;
         self.rules.pace.grace = grace;
@@ -94,7 +95,7 @@ impl UploadLayerBuilder {
     }
 
     /// Sets how long a client may be waited for in all; as long as the rate
-    /// allows by default. Time in which the handler does not read is not counted.
+    /// allows by default. Counted as for [`min_rate`](Self::min_rate).
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.rules.pace.deadline = Some(deadline);
         self

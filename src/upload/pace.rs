@@ -1,7 +1,8 @@
 //! How slow a client may be.
 //!
-//! Only time in which the client had to send and did not is counted: a handler
-//! that does not read makes nobody late.
+//! Only time in which the client was waited for is counted: from a read that
+//! found nothing to the next one. A handler that does not read makes nobody late,
+//! unless it has found nothing and does something else before it looks again.
 
 use std::future::Future as _;
 use std::pin::Pin;
