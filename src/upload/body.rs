@@ -106,7 +106,10 @@ where
                 guard.ended = true;
                 return Poll::Ready(Some(Err(UploadBodyError::refused())));
             };
-            let verdict = match inner.as_mut().poll_frame(context) {
+            let polled = inner
+                .as_mut()
+                .poll_frame(&mut guard.waiting.listen(context.waker()));
+            let verdict = match polled {
                 Poll::Pending => match guard.waiting.poll(context) {
                     Poll::Pending => return Poll::Pending,
                     Poll::Ready(violation) => Err(violation),

@@ -77,8 +77,8 @@ impl UploadLayerBuilder {
         self.of_forms("max_parts")
     }
 
-    /// Sets how long a client may be silent; 30 s by default. Time in which
-    /// the handler does not read is not counted.
+    /// Sets how long a client may be silent; 30 s by default. Time that the
+    /// handler takes is not counted.
     pub fn idle(mut self, idle: Duration) -> Self {
         self.rules.pace.idle = idle;
         self
@@ -86,8 +86,7 @@ impl UploadLayerBuilder {
 
     /// Sets how many bytes a second a client must send on average, and how long
     /// it may do worse in all; 240 and 10 s by default. Zero asks for no rate.
-    /// Time in which the handler does not read is not counted, unless it asked
-    /// for more first: from then on it waits, until it looks again.
+    /// Time that the handler takes is not counted.
     pub fn min_rate(mut self, bytes_per_second: u64, grace: Duration) -> Self {
         self.rules.pace.min_rate = bytes_per_second;
         self.rules.pace.grace = grace;

@@ -1,12 +1,13 @@
 //! How slow a client may be.
 //!
 //! Only time in which the client was waited for is counted: from a read that
-//! found nothing to the next one. A handler that does not read makes nobody late,
-//! unless it has found nothing and does something else before it looks again.
+//! found nothing until something came. A handler makes nobody late, whether it
+//! does not read, or reads ahead and looks again much later.
 
 use std::future::Future as _;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use tokio::time::{Instant, Sleep, sleep_until};
@@ -64,30 +65,98 @@ pub(super) struct Waiting {
     since: Option<Instant>,
     /// When it has been long enough, and why.
     timer: Option<(Pin<Box<Sleep>>, Violation)>,
+    bell: Arc<Bell>,
+    /// What the body wakes: the bell.
+    waker: Waker,
+}
+
+/// Stands between a body and its reader, and notes when the body called.
+#[derive(Debug, Default)]
+struct Bell(Mutex<Ring>);
+
+#[derive(Debug, Default)]
+struct Ring {
+    reader: Option<Waker>,
+    rang: Option<Instant>,
+}
+
+impl Bell {
+    fn ring(&self) -> MutexGuard<'_, Ring> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Names the reader to be called.
+    fn listen(&self, waker: &Waker) {
+        let mut ring = self.ring();
+        match &ring.reader {
+            Some(reader) if reader.will_wake(waker) => {}
+            _ => ring.reader = Some(waker.clone()),
+        }
+    }
+
+    /// Returns when the body first called since the last question.
+    fn rang(&self) -> Option<Instant> {
+        self.ring().rang.take()
+    }
+}
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        let mut ring = self.ring();
+        ring.rang.get_or_insert_with(Instant::now);
+        let reader = ring.reader.take();
+        drop(ring);
+        if let Some(reader) = reader {
+            reader.wake();
+        }
+    }
 }
 
 impl Waiting {
     pub(super) fn new(pace: Pace) -> Self {
+        let bell = Arc::new(Bell::default());
         Self {
             pace,
             waited: Duration::ZERO,
             bytes: 0,
             since: None,
             timer: None,
+            waker: bell.clone().into(),
+            bell,
         }
+    }
+
+    /// Returns the context to poll the body in.
+    pub(super) fn listen(&self, reader: &Waker) -> Context<'_> {
+        self.bell.listen(reader);
+        Context::from_waker(&self.waker)
     }
 
     /// Takes note of bytes that came.
     pub(super) fn arrived(&mut self, bytes: usize) {
+        let came = self.bell.rang().unwrap_or_else(Instant::now);
+        self.charge(came);
+        self.bytes += bytes as u64;
+    }
+
+    /// Ends a wait, and counts it.
+    fn charge(&mut self, until: Instant) {
         if let Some(since) = self.since.take() {
-            self.waited += since.elapsed();
+            self.waited += until.saturating_duration_since(since);
         }
         self.timer = None;
-        self.bytes += bytes as u64;
     }
 
     /// Waits on; ready once that is no use.
     pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<Violation> {
+        // It called, and had nothing after all.
+        if let Some(rang) = self.bell.rang() {
+            self.charge(rang);
+        }
         let (pace, waited) = (&self.pace, self.waited);
         let since = *self.since.get_or_insert_with(Instant::now);
         let bytes = self.bytes;

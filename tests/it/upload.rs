@@ -428,6 +428,47 @@ async fn a_client_that_drips_is_not_waited_for_and_a_slow_handler_is() {
     );
 }
 
+/// A reader that looks ahead finds nothing, does something else, and looks
+/// again when it is done: multipart parsers do.
+#[tokio::test(start_paused = true)]
+async fn a_handler_that_reads_ahead_makes_nobody_late() {
+    let second = Duration::from_secs(1);
+    let layer = UploadLayer::raw(FileRule::images()).build().expect("valid");
+    let service = layer.layer(tower::service_fn(
+        |request: Request<UploadBody<Drip>>| async move {
+            let mut body = Box::pin(request.into_body());
+            for _ in 0..100 {
+                // Twice, since there is a pause after every frame.
+                for _ in 0..2 {
+                    let ahead = std::future::poll_fn(|context| {
+                        Poll::Ready(body.as_mut().poll_frame(context).is_ready())
+                    });
+                    assert!(!ahead.await, "there is nothing yet");
+                }
+                tokio::time::sleep(Duration::from_secs(60)).await;
+                body.frame()
+                    .await
+                    .expect("a byte")
+                    .map_err(std::io::Error::other)?;
+            }
+            Ok::<_, std::io::Error>(Response::new(Full::<Bytes>::default()))
+        },
+    ));
+    let drip = |each| Drip {
+        bytes: [PNG, &[0; 92][..]].concat().into(),
+        each,
+        timer: None,
+    };
+    let put = || Request::put("/").header("content-type", "image/png");
+    let request = put().body(drip(second / 20)).expect("a legal request");
+    let answer = call(service.clone(), request).await;
+    assert_eq!(answer.status(), StatusCode::OK);
+    // The patience of ten seconds is used up by the client alone.
+    let request = put().body(drip(second)).expect("a legal request");
+    let answer = call(service, request).await;
+    assert_eq!(answer.status(), StatusCode::REQUEST_TIMEOUT);
+}
+
 #[tokio::test]
 async fn a_reader_gets_one_frame_at_a_time_however_fast_they_come() {
     let layer = UploadLayer::raw(FileRule::kinds([Kind::Png]))
