@@ -84,14 +84,15 @@ impl Policy for CorsLayer {
     type Wait = NoWait<Sharing>;
 
     fn admit(&self, head: &request::Parts) -> Verdict<Sharing, NoWait<Sharing>> {
+        let allow = self.0.allowed(&head.headers);
+        // No layer further in ever sees one.
+        if is_preflight(head) {
+            return Verdict::Reply(self.0.answer(allow));
+        }
         let origin = head.headers.get(ORIGIN);
         let nested = origin.is_some_and(HeaderValue::is_sensitive);
         if nested {
             self.0.warn_of_another();
-        }
-        let allow = self.0.allowed(&head.headers);
-        if is_preflight(head) {
-            return Verdict::Reply(self.0.answer(allow));
         }
         Verdict::Pass(Sharing { allow, nested })
     }

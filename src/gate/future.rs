@@ -19,39 +19,26 @@ use crate::rejection::Reply;
 /// Dropping it drops whatever it is waiting for, and nothing goes on behind
 /// its back.
 #[pin_project]
-pub struct GateFuture<S: Service<Request<B>>, P: Policy, B> {
-    policy: P,
-    #[pin]
-    state: State<S, P, B>,
-}
+pub struct GateFuture<S: Service<Request<B>>, P: Policy, B>(#[pin] State<S, P, B>);
 
 #[pin_project(project = StateProjection)]
 enum State<S: Service<Request<B>>, P: Policy, B> {
     Replied(Option<Response<Bytes>>),
-    Waiting(#[pin] P::Wait, Option<(S, Request<B>)>),
-    Inner(#[pin] S::Future, Option<P::Pass>),
+    Waiting(#[pin] P::Wait, Option<(P, S, Request<B>)>),
+    Inner(#[pin] S::Future, Option<(P, P::Pass)>),
 }
 
 impl<S: Service<Request<B>>, P: Policy, B> GateFuture<S, P, B> {
     pub(super) fn inner(policy: P, pass: P::Pass, future: S::Future) -> Self {
-        Self {
-            policy,
-            state: State::Inner(future, Some(pass)),
-        }
+        Self(State::Inner(future, Some((policy, pass))))
     }
 
-    pub(super) fn replied(policy: P, reply: Reply, head: &request::Parts) -> Self {
-        Self {
-            policy,
-            state: State::Replied(Some(answer::<P>(reply, head))),
-        }
+    pub(super) fn replied(reply: Reply, head: &request::Parts) -> Self {
+        Self(State::Replied(Some(answer::<P>(reply, head))))
     }
 
     pub(super) fn waiting(policy: P, wait: P::Wait, ready: S, request: Request<B>) -> Self {
-        Self {
-            policy,
-            state: State::Waiting(wait, Some((ready, request))),
-        }
+        Self(State::Waiting(wait, Some((policy, ready, request))))
     }
 }
 
@@ -63,9 +50,9 @@ where
     type Output = Result<Response<GateBody<ResBody>>, S::Error>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut this = self.project();
+        let mut state = self.project().0;
         loop {
-            let next = match this.state.as_mut().project() {
+            let next = match state.as_mut().project() {
                 StateProjection::Replied(reply) => {
                     let reply = reply
                         .take()
@@ -74,12 +61,13 @@ where
                 }
                 StateProjection::Waiting(wait, held) => {
                     let outcome = ready!(wait.poll(context));
-                    let (mut service, request) = held.take().expect("a wait ends once");
+                    let (policy, mut service, request) = held.take().expect("a wait ends once");
                     let (mut head, body) = request.into_parts();
                     match outcome {
                         Ok(pass) => {
-                            this.policy.enter(&pass, &mut head);
-                            State::Inner(service.call(Request::from_parts(head, body)), Some(pass))
+                            policy.enter(&pass, &mut head);
+                            let future = service.call(Request::from_parts(head, body));
+                            State::Inner(future, Some((policy, pass)))
                         }
                         Err(reply) => State::Replied(Some(answer::<P>(reply, &head))),
                     }
@@ -87,20 +75,20 @@ where
                 StateProjection::Inner(future, pass) => {
                     let response = ready!(future.poll(context))?;
                     let (mut head, body) = response.into_parts();
-                    if let Some(pass) = pass.take() {
-                        this.policy.leave(pass, &mut head);
+                    if let Some((policy, pass)) = pass.take() {
+                        policy.leave(pass, &mut head);
                     }
                     return Poll::Ready(Ok(Response::from_parts(head, GateBody::inner(body))));
                 }
             };
-            this.state.set(next);
+            state.set(next);
         }
     }
 }
 
 impl<S: Service<Request<B>>, P: Policy, B> fmt::Debug for GateFuture<S, P, B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = match &self.state {
+        let state = match &self.0 {
             State::Replied(_) => "replied",
             State::Waiting(..) => "waiting",
             State::Inner(..) => "inner",

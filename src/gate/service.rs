@@ -75,7 +75,7 @@ where
                 // instance; only the service that holds it can give it back,
                 // by being dropped.
                 drop(self.take_ready());
-                GateFuture::replied(self.policy.clone(), reply, &head)
+                GateFuture::replied(reply, &head)
             }
             Verdict::Wait(wait) => {
                 let ready = self.take_ready();

@@ -14,7 +14,7 @@ const CLIENTS: u64 = 10_000_000;
 const CAPACITY: usize = 1 << 20;
 
 /// Memory that the process takes, in KiB.
-fn resident_kib() -> u64 {
+pub(crate) fn resident_kib() -> u64 {
     let status = fs::read_to_string("/proc/self/status").expect("Linux");
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let number = line.and_then(|line| line.split_whitespace().next());

@@ -4,15 +4,18 @@
 //! cargo run --release --manifest-path benches/peers/Cargo.toml -- --bench
 //! cargo run --release --manifest-path benches/peers/Cargo.toml -- flood
 //! cargo run --release --manifest-path benches/peers/Cargo.toml -- outage
+//! cargo run --release --manifest-path benches/peers/Cargo.toml -- preflights
 //! ```
 //!
 //! The first measures time and allocations; only ratios mean something. The
 //! second sends ten million clients and measures memory and the slowest checks.
-//! The third needs `redis-server`, and ends it under load.
+//! The third needs `redis-server`, and ends it under load. The fourth sends
+//! preflights with long lists of headers.
 
 mod flood;
 mod origins;
 mod outage;
+mod preflights;
 
 use std::convert::Infallible;
 use std::future::{Future, Ready, ready};
@@ -219,6 +222,9 @@ fn main() {
     }
     if std::env::args().any(|argument| argument == "outage") {
         return outage::run();
+    }
+    if std::env::args().any(|argument| argument == "preflights") {
+        return preflights::run();
     }
     let mut criterion = Criterion::default()
         .warm_up_time(std::time::Duration::from_secs(1))

@@ -56,7 +56,7 @@ fn policy(count: usize) -> OriginPolicy {
     list.build().expect("valid")
 }
 
-fn our_cors(count: usize) -> CorsLayer {
+pub(crate) fn our_cors(count: usize) -> CorsLayer {
     CorsLayer::credentialed(&policy(count))
         .methods([Method::PUT, Method::PATCH, Method::DELETE])
         .request_headers([AUTHORIZATION, CONTENT_TYPE])

@@ -76,6 +76,39 @@ fn row_44_allocations() {
     }
 }
 
+/// V16: what is asked for is not looked at, so it costs nothing however long.
+#[test]
+fn long_lists_of_requested_headers_cost_nothing() {
+    let cors = credentialed(&dev_origins()).build().expect("valid");
+    let cost = |asked: &[String]| {
+        let mut request = Request::options("/")
+            .header(header::ORIGIN, "http://localhost:5173")
+            .header(header::ACCESS_CONTROL_REQUEST_METHOD, "PUT");
+        for value in asked {
+            request = request.header(header::ACCESS_CONTROL_REQUEST_HEADERS, value);
+        }
+        let request = request.body(()).expect("a legal request");
+        let mut service = cors.layer(OneHeader);
+        let mut context = Context::from_waker(Waker::noop());
+        let counted = allocation_counter::measure(|| {
+            let future = std::pin::pin!(service.call(request));
+            assert!(future.poll(&mut context).is_ready());
+        });
+        (counted.count_total, counted.bytes_total)
+    };
+    let normal = cost(&["authorization,content-type".to_owned()]);
+    for long in [
+        vec![",".repeat(60_000)],
+        vec!["accept,".repeat(8_000)],
+        vec![" ".repeat(60_000)],
+        vec![String::new(); 1_024],
+    ] {
+        for _ in 0..1_000 {
+            assert_eq!(cost(&long), normal);
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn row_43_the_list_is_replaced_while_requests_run() {
     let origins = dev_origins();
