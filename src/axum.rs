@@ -81,6 +81,8 @@ macro_rules! extract {
 }
 
 extract!(ClientAddr, RequestId);
+#[cfg(feature = "upload")]
+extract!(crate::upload::UploadReport);
 
 /// Extracts the verified caller; 401 if the route lets strangers pass and one
 /// came, 500 if no layer asked who it is.

@@ -1,6 +1,8 @@
 //! The only place that knows whether events are wanted.
 
 use crate::rejection::Refusal;
+#[cfg(feature = "upload")]
+use crate::rejection::Rejection;
 
 /// Says that a request was refused. Never carries what a client wrote.
 pub(crate) fn refused(refusal: &Refusal, request_id: &str) {
@@ -15,6 +17,22 @@ pub(crate) fn refused(refusal: &Refusal, request_id: &str) {
     );
     #[cfg(not(feature = "tracing"))]
     let _ = (refusal, request_id);
+}
+
+/// Says that a request would have been refused, were the policy enforced.
+#[cfg(feature = "upload")]
+pub(crate) fn let_through(policy: &'static str, rejection: &Rejection, request_id: &str) {
+    #[cfg(feature = "tracing")]
+    tracing::warn!(
+        target: "tower_rampart",
+        policy,
+        code = rejection.code().as_str(),
+        kind = rejection.kind_name(),
+        request_id,
+        "request let through that breaks a rule"
+    );
+    #[cfg(not(feature = "tracing"))]
+    let _ = (policy, rejection, request_id);
 }
 
 /// Says that something works worse than it should.

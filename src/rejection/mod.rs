@@ -132,6 +132,12 @@ impl Rejection {
         self.0.code
     }
 
+    /// Returns the operator's name for the reason.
+    #[cfg(feature = "upload")]
+    pub(crate) fn kind_name(&self) -> &'static str {
+        self.0.kind
+    }
+
     /// Returns the explanation.
     #[must_use]
     pub fn detail_text(&self) -> Option<&str> {

@@ -11,8 +11,12 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
 use super::inspector::Inspector;
-use super::pace::{Pace, Waiting};
+use super::pace::Waiting;
+use super::report::Reporter;
+use super::rules::Rules;
 use super::shared::{Refused, Shared};
+use super::violation::Violation;
+use super::witness::Witness;
 
 /// A request body that lets through only what the rules accept.
 ///
@@ -21,45 +25,135 @@ use super::shared::{Refused, Shared};
 pub struct UploadBody<B> {
     /// Gone once the upload was refused.
     inner: Option<Pin<Box<B>>>,
-    guard: Option<Guard<B>>,
+    watch: Watch<B>,
+}
+
+/// Who looks at the bytes.
+enum Watch<B> {
+    Nobody,
+    Guard(Box<Guard<B>>),
+    Witness(Box<Witness>),
 }
 
 struct Guard<B> {
     inspector: Inspector,
     shared: Arc<Shared<B>>,
+    reporter: Reporter,
     accepted: VecDeque<Bytes>,
     ended: bool,
     /// A frame was just given out; see `poll_frame`.
     paced: bool,
     waiting: Waiting,
+    /// Whether a reader is told of a refusal at once.
+    outspoken: bool,
 }
 
 impl<B> UploadBody<B> {
-    pub(super) fn untouched(body: B) -> Self {
+    fn new(body: B, watch: Watch<B>) -> Self {
         Self {
             inner: Some(Box::pin(body)),
-            guard: None,
+            watch,
         }
+    }
+
+    pub(super) fn untouched(body: B) -> Self {
+        Self::new(body, Watch::Nobody)
+    }
+
+    pub(super) fn witnessed(body: B, witness: Witness) -> Self {
+        Self::new(body, Watch::Witness(Box::new(witness)))
     }
 
     pub(super) fn guarded(
         body: B,
         inspector: Inspector,
         shared: Arc<Shared<B>>,
-        pace: Pace,
+        reporter: Reporter,
+        rules: &Rules,
     ) -> Self {
         let guard = Guard {
             inspector,
             shared,
+            reporter,
             accepted: VecDeque::new(),
             ended: false,
             paced: false,
-            waiting: Waiting::new(pace),
+            waiting: Waiting::new(rules.pace),
+            outspoken: !rules.respite.is_zero(),
         };
-        Self {
-            inner: Some(Box::pin(body)),
-            guard: Some(guard),
+        Self::new(body, Watch::Guard(Box::new(guard)))
+    }
+}
+
+impl<B> Guard<B>
+where
+    B: Body<Data = Bytes>,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    fn poll_frame(
+        &mut self,
+        body: &mut Option<Pin<Box<B>>>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, UploadBodyError>>> {
+        // Some multipart parsers read on for as long as there is something,
+        // and would hold a whole file in memory. One pause a frame stops that.
+        if std::mem::take(&mut self.paced) {
+            context.waker().wake_by_ref();
+            return Poll::Pending;
         }
+        loop {
+            if let Some(bytes) = self.accepted.pop_front() {
+                self.paced = true;
+                return Poll::Ready(Some(Ok(Frame::data(bytes))));
+            }
+            if self.ended {
+                return Poll::Ready(None);
+            }
+            let Some(inner) = body else {
+                if !self.outspoken && self.shared.is_pending(context) {
+                    return Poll::Pending;
+                }
+                self.ended = true;
+                return Poll::Ready(Some(Err(UploadBodyError::refused())));
+            };
+            let polled = inner
+                .as_mut()
+                .poll_frame(&mut self.waiting.listen(context.waker()));
+            let verdict = match polled {
+                Poll::Pending => match self.waiting.poll(context) {
+                    Poll::Pending => return Poll::Pending,
+                    Poll::Ready(violation) => Err(violation),
+                },
+                Poll::Ready(Some(Err(error))) => {
+                    self.ended = true;
+                    return Poll::Ready(Some(Err(UploadBodyError::failed(error))));
+                }
+                // Trailers are not part of what was judged.
+                Poll::Ready(Some(Ok(frame))) => self.take(frame.into_data().unwrap_or_default()),
+                Poll::Ready(None) => self.finish(),
+            };
+            if let Err(violation) = verdict {
+                self.reporter.refused(&violation);
+                self.accepted.clear();
+                let refused = Refused {
+                    violation,
+                    rest: body.take(),
+                };
+                self.shared.refuse(refused, context);
+            }
+        }
+    }
+
+    fn take(&mut self, chunk: Bytes) -> Result<(), Violation> {
+        self.waiting.arrived(chunk.len());
+        self.inspector.push(chunk, &mut self.accepted)
+    }
+
+    fn finish(&mut self) -> Result<(), Violation> {
+        let summary = self.inspector.finish(&mut self.accepted)?;
+        self.reporter.accepted(summary);
+        self.ended = true;
+        Ok(())
     }
 }
 
@@ -76,82 +170,30 @@ where
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, UploadBodyError>>> {
         let this = self.get_mut();
-        let Some(guard) = &mut this.guard else {
-            let Some(inner) = &mut this.inner else {
-                return Poll::Ready(None);
-            };
-            return inner
-                .as_mut()
-                .poll_frame(context)
-                .map_err(UploadBodyError::failed);
+        if let Watch::Guard(guard) = &mut this.watch {
+            return guard.poll_frame(&mut this.inner, context);
+        }
+        let Some(inner) = &mut this.inner else {
+            return Poll::Ready(None);
         };
-        // Some multipart parsers read on for as long as there is something,
-        // and would hold a whole file in memory. One pause a frame stops that.
-        if std::mem::take(&mut guard.paced) {
-            context.waker().wake_by_ref();
-            return Poll::Pending;
+        let polled = inner.as_mut().poll_frame(context);
+        if let Watch::Witness(witness) = &mut this.watch {
+            witness.saw(&polled, inner.is_end_stream());
         }
-        loop {
-            if let Some(bytes) = guard.accepted.pop_front() {
-                guard.paced = true;
-                return Poll::Ready(Some(Ok(Frame::data(bytes))));
-            }
-            if guard.ended {
-                return Poll::Ready(None);
-            }
-            let Some(inner) = &mut this.inner else {
-                if guard.shared.is_pending(context) {
-                    return Poll::Pending;
-                }
-                guard.ended = true;
-                return Poll::Ready(Some(Err(UploadBodyError::refused())));
-            };
-            let polled = inner
-                .as_mut()
-                .poll_frame(&mut guard.waiting.listen(context.waker()));
-            let verdict = match polled {
-                Poll::Pending => match guard.waiting.poll(context) {
-                    Poll::Pending => return Poll::Pending,
-                    Poll::Ready(violation) => Err(violation),
-                },
-                Poll::Ready(Some(Err(error))) => {
-                    guard.ended = true;
-                    return Poll::Ready(Some(Err(UploadBodyError::failed(error))));
-                }
-                Poll::Ready(Some(Ok(frame))) => {
-                    // Trailers are not part of what was judged.
-                    let chunk = frame.into_data().unwrap_or_default();
-                    guard.waiting.arrived(chunk.len());
-                    guard.inspector.push(chunk, &mut guard.accepted)
-                }
-                Poll::Ready(None) => {
-                    guard.ended = true;
-                    guard.inspector.finish(&mut guard.accepted)
-                }
-            };
-            if let Err(violation) = verdict {
-                guard.accepted.clear();
-                guard.ended = false;
-                let refused = Refused {
-                    violation,
-                    rest: this.inner.take(),
-                };
-                guard.shared.refuse(refused, context);
-            }
-        }
+        polled.map_err(UploadBodyError::failed)
     }
 
     fn is_end_stream(&self) -> bool {
-        match (&self.guard, &self.inner) {
-            (Some(guard), _) => guard.ended && guard.accepted.is_empty(),
-            (None, Some(inner)) => inner.is_end_stream(),
-            (None, None) => true,
+        match (&self.watch, &self.inner) {
+            (Watch::Guard(guard), _) => guard.ended && guard.accepted.is_empty(),
+            (_, Some(inner)) => inner.is_end_stream(),
+            (_, None) => true,
         }
     }
 
     fn size_hint(&self) -> SizeHint {
-        match (&self.guard, &self.inner) {
-            (None, Some(inner)) => inner.size_hint(),
+        match (&self.watch, &self.inner) {
+            (Watch::Nobody | Watch::Witness(_), Some(inner)) => inner.size_hint(),
             _ => SizeHint::default(),
         }
     }
@@ -159,8 +201,9 @@ where
 
 impl<B> fmt::Debug for UploadBody<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let guarded = matches!(self.watch, Watch::Guard(_));
         f.debug_struct("UploadBody")
-            .field("guarded", &self.guard.is_some())
+            .field("guarded", &guarded)
             .finish_non_exhaustive()
     }
 }

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::error::{ConfigError, Problem};
-use super::kind::Kind;
 use super::layer::UploadLayer;
 use super::pace::Pace;
 use super::rules::{Content, Field, FieldRule, FileRule, Rules, TextRule};
@@ -29,8 +28,14 @@ impl UploadLayerBuilder {
             content,
             max_total_bytes: 0,
             max_parts: 64,
+            max_files: None,
+            max_texts: None,
             pace: Pace::default(),
             require_length: false,
+            sha256: false,
+            canonical: false,
+            log_only: false,
+            respite: Duration::ZERO,
         };
         Self {
             rules,
@@ -75,6 +80,51 @@ impl UploadLayerBuilder {
     pub fn max_parts(mut self, parts: u32) -> Self {
         self.rules.max_parts = parts;
         self.of_forms("max_parts")
+    }
+
+    /// Sets how many files a form may have in all fields together; by default
+    /// each field has its own limit only.
+    pub fn max_files(mut self, files: u32) -> Self {
+        self.rules.max_files = Some(files);
+        self.of_forms("max_files")
+    }
+
+    /// Sets how many texts a form may have in all fields together; by default
+    /// each field has its own limit only.
+    pub fn max_texts(mut self, texts: u32) -> Self {
+        self.rules.max_texts = Some(texts);
+        self.of_forms("max_texts")
+    }
+
+    /// Computes the SHA-256 of each file while it passes, for
+    /// [`UploadedFile::sha256`](super::UploadedFile::sha256).
+    pub fn sha256(mut self) -> Self {
+        self.rules.sha256 = true;
+        self
+    }
+
+    /// Writes the headers of each part anew, with what was understood of them
+    /// and nothing else, so that no parser behind the layer can understand
+    /// something else. A body that is judged loses its `Content-Length`.
+    pub fn canonical(mut self) -> Self {
+        self.rules.canonical = true;
+        self.of_forms("canonical")
+    }
+
+    /// Refuses nothing: tells the log and [`UploadReport`](super::UploadReport)
+    /// what would have been refused, and passes every byte on as it came. To try
+    /// rules on live traffic before they are enforced.
+    pub fn dangerous_log_only(mut self) -> Self {
+        self.rules.log_only = true;
+        self
+    }
+
+    /// Lets a handler go on for so long after its upload was refused: its body
+    /// ends with an error, so that it can tidy up, and whatever it answers is
+    /// replaced. By default it is dropped at once, and sees no error.
+    pub fn respite(mut self, respite: Duration) -> Self {
+        self.rules.respite = respite;
+        self
     }
 
     /// Sets how long a client may be silent; 30 s by default. Time that the
@@ -123,6 +173,8 @@ impl UploadLayerBuilder {
         for (setting, zero) in [
             ("max_total_bytes", rules.max_total_bytes == 0),
             ("max_parts", rules.max_parts == 0),
+            ("max_files", rules.max_files == Some(0)),
+            ("max_texts", rules.max_texts == Some(0)),
             ("idle", rules.pace.idle.is_zero()),
             (
                 "deadline",
@@ -146,6 +198,11 @@ impl UploadLayerBuilder {
                 &mut problems,
             ),
             Content::Multipart(fields) => check_fields(fields, &rules, &mut problems),
+        }
+        if rules.log_only && rules.canonical {
+            problems.push(Problem::ChangesNothing {
+                setting: "canonical",
+            });
         }
         Problems::check(problems, || UploadLayer::from_rules(Arc::new(rules)))
     }
@@ -205,10 +262,9 @@ fn check_rule(field: &str, rule: &FieldRule, rules: &Rules, problems: &mut Vec<P
         let field = format!("{field}, max_pixels");
         problems.push(Problem::Zero { field });
     }
-    let has_pixels = |kind: &Kind| *kind != Kind::Pdf;
     if rule.kinds.is_empty() {
         problems.push(Problem::NoKinds { field });
-    } else if rule.max_pixels.is_some() && !rule.kinds.iter().any(has_pixels) {
+    } else if rule.max_pixels.is_some() && !rule.kinds.iter().any(|kind| kind.has_pixels()) {
         problems.push(Problem::NoPixels { field });
     }
 }

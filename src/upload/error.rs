@@ -11,6 +11,12 @@ pub type ConfigError = Problems<Problem>;
 #[derive(Clone, Debug, Eq, Error, PartialEq)]
 #[non_exhaustive]
 pub enum Problem {
+    /// Passing bytes on as they came leaves nothing for a setting to do.
+    #[error("{setting} has no effect with dangerous_log_only; remove one of them")]
+    ChangesNothing {
+        /// The setting.
+        setting: &'static str,
+    },
     /// Two rules for one field.
     #[error("field {field:?} has two rules; keep one")]
     DuplicateField {

@@ -11,6 +11,7 @@ use http::header::{ACCEPT, ACCEPT_LANGUAGE, CONNECTION, EXPECT};
 use http::{HeaderValue, Request, Response, request};
 use http_body::Body;
 use pin_project::pin_project;
+use tokio::time::{Sleep, sleep};
 
 use super::drain;
 use super::head::farewell;
@@ -33,6 +34,8 @@ pub struct UploadFuture<F, B> {
 #[pin_project(project = StateProjection)]
 enum State<F, B> {
     Answered(Option<Response<Bytes>>),
+    /// Nothing that the body holds changes the answer.
+    Watched(#[pin] F),
     Running(#[pin] F, Running<B>),
 }
 
@@ -41,6 +44,26 @@ struct Running<B> {
     shared: Arc<Shared<B>>,
     head: request::Parts,
     rules: Arc<Rules>,
+    /// What the handler may still tidy up after, and for how long.
+    respite: Option<(Refused<B>, Pin<Box<Sleep>>)>,
+}
+
+impl<B> Running<B> {
+    /// Takes the refusal, if the handler has had its time.
+    fn take_refused(&mut self, done: bool, context: &mut Context<'_>) -> Option<Refused<B>> {
+        let refused = self.shared.take_refused();
+        if self.rules.respite.is_zero() {
+            return refused;
+        }
+        if let Some(refused) = refused {
+            self.respite = Some((refused, Box::pin(sleep(self.rules.respite))));
+        }
+        let (_, timer) = self.respite.as_mut()?;
+        if !done && timer.as_mut().poll(context).is_pending() {
+            return None;
+        }
+        self.respite.take().map(|(refused, _)| refused)
+    }
 }
 
 /// However the wait ends, a reader that the handler left behind must not wait
@@ -52,6 +75,12 @@ impl<B> Drop for Running<B> {
 }
 
 impl<F, B> UploadFuture<F, B> {
+    pub(super) fn watched(future: F) -> Self {
+        Self {
+            state: State::Watched(future),
+        }
+    }
+
     pub(super) fn running(
         future: F,
         shared: Arc<Shared<B>>,
@@ -65,6 +94,7 @@ impl<F, B> UploadFuture<F, B> {
                     shared,
                     head,
                     rules,
+                    respite: None,
                 },
             ),
         }
@@ -96,12 +126,17 @@ where
                     .expect("a future is not polled after it is ready");
                 return Poll::Ready(Ok(response.map(GateBody::reply)));
             }
+            StateProjection::Watched(future) => {
+                return future
+                    .poll(context)
+                    .map_ok(|response| response.map(GateBody::inner));
+            }
             StateProjection::Running(future, running) => {
                 running.shared.register_response(context);
                 (future.poll(context), running)
             }
         };
-        let refused = running.shared.take_refused();
+        let refused = running.take_refused(outcome.is_ready(), context);
         if refused.is_none() && outcome.is_pending() {
             return Poll::Pending;
         }

@@ -26,7 +26,7 @@ pub(super) fn inspector(
         return Err(Violation::ContentEncoding);
     }
     let inspector = match &rules.content {
-        Content::Raw(rule) => Inspector::raw(rule.clone(), raw_type(rule, head)?),
+        Content::Raw(rule) => Inspector::raw(rule.clone(), raw_type(rule, head)?, rules.sha256),
         Content::Multipart(_) => Inspector::multipart(rules.clone(), &boundary(head)?),
     };
     let declared = declared_length(head);

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::kind::SNIFF_BYTES;
+use super::kind::{Kind, SNIFF_BYTES};
 use super::multipart::Multipart;
-use super::part::{accepted_kind, measure};
-use super::pixels::Measure;
+use super::part;
+use super::reading::Reading;
+use super::report::{UploadSummary, UploadedFile, UploadedPart};
 use super::rules::{FileRule, Rules};
 use super::violation::Violation;
 
@@ -23,7 +24,7 @@ pub(super) struct Inspector {
 #[derive(Debug)]
 enum Form {
     Multipart(Box<Multipart>),
-    Raw(Raw),
+    Raw(Box<Raw>),
 }
 
 impl Inspector {
@@ -37,16 +38,16 @@ impl Inspector {
     }
 
     /// `declared` is the request's media type in lower case.
-    pub(super) fn raw(rule: FileRule, declared: String) -> Self {
+    pub(super) fn raw(rule: FileRule, declared: String, sha256: bool) -> Self {
         let max_bytes = rule.max_bytes;
         Self {
-            form: Form::Raw(Raw {
+            form: Form::Raw(Box::new(Raw {
                 rule,
                 declared,
+                sha256,
                 held: Vec::new(),
-                judged: false,
-                measure: None,
-            }),
+                known: None,
+            })),
             max_bytes,
             seen: 0,
         }
@@ -78,12 +79,21 @@ impl Inspector {
         }
     }
 
-    /// Ends the body.
-    pub(super) fn finish(&mut self, out: &mut VecDeque<Bytes>) -> Result<(), Violation> {
-        match &mut self.form {
-            Form::Multipart(multipart) => multipart.finish(out),
-            Form::Raw(raw) => raw.finish(out),
-        }
+    /// Ends the body, and tells what was in it.
+    pub(super) fn finish(&mut self, out: &mut VecDeque<Bytes>) -> Result<UploadSummary, Violation> {
+        let parts = match &mut self.form {
+            Form::Multipart(multipart) => multipart.finish(out)?,
+            Form::Raw(raw) => {
+                let file = raw.finish(out)?;
+                vec![UploadedPart {
+                    field: None,
+                    bytes: self.seen,
+                    file: Some(file),
+                }]
+            }
+        };
+        let bytes = self.seen;
+        Ok(UploadSummary { bytes, parts })
     }
 }
 
@@ -92,48 +102,48 @@ impl Inspector {
 struct Raw {
     rule: FileRule,
     declared: String,
+    sha256: bool,
     held: Vec<u8>,
-    judged: bool,
-    measure: Option<Measure>,
+    /// What the file is, once its first bytes are known.
+    known: Option<(Kind, Reading)>,
 }
 
 impl Raw {
     fn push(&mut self, mut chunk: Bytes, out: &mut VecDeque<Bytes>) -> Result<(), Violation> {
-        if !self.judged {
+        if self.known.is_none() {
             let wanted = (SNIFF_BYTES - self.held.len()).min(chunk.len());
             self.held.extend_from_slice(&chunk.split_to(wanted));
-            if self.held.len() == SNIFF_BYTES {
-                self.judge(out)?;
+            if self.held.len() < SNIFF_BYTES {
+                return Ok(());
             }
         }
+        let (_, reading) = self.known(out)?;
         if !chunk.is_empty() {
-            self.measure
-                .as_mut()
-                .map_or(Ok(()), |measure| measure.push(&chunk))?;
+            reading.push(&chunk)?;
             out.push_back(chunk);
         }
         Ok(())
     }
 
-    fn finish(&mut self, out: &mut VecDeque<Bytes>) -> Result<(), Violation> {
-        if !self.judged {
-            self.judge(out)?;
-        }
-        self.measure.as_mut().map_or(Ok(()), Measure::finish)
+    fn finish(&mut self, out: &mut VecDeque<Bytes>) -> Result<UploadedFile, Violation> {
+        let (kind, reading) = self.known(out)?;
+        Ok(UploadedFile {
+            name: None,
+            kind: *kind,
+            sha256: reading.finish()?,
+        })
     }
 
-    fn judge(&mut self, out: &mut VecDeque<Bytes>) -> Result<(), Violation> {
-        let mismatch = |reason| Violation::PartType { part: 0, reason };
-        let kind = accepted_kind(&self.rule, &self.held)
-            .ok_or(mismatch("the content is no accepted kind of file"))?;
-        if !kind.is_declared_as(&self.declared) {
-            return Err(mismatch("the declared type and the content do not agree"));
+    /// Judges the file by its first bytes, unless that was done.
+    fn known(&mut self, out: &mut VecDeque<Bytes>) -> Result<&mut (Kind, Reading), Violation> {
+        if self.known.is_none() {
+            let judged = part::judge(&self.rule, &self.held, Some(&self.declared), None);
+            let kind = judged.map_err(|reason| Violation::PartType { part: 0, reason })?;
+            let mut reading = Reading::file(0, &self.rule, kind, self.sha256);
+            reading.push(&self.held)?;
+            out.push_back(std::mem::take(&mut self.held).into());
+            return Ok(self.known.insert((kind, reading)));
         }
-        self.judged = true;
-        self.measure = measure(0, &self.rule, kind);
-        let measured = self.measure.as_mut();
-        measured.map_or(Ok(()), |measure| measure.push(&self.held))?;
-        out.push_back(std::mem::take(&mut self.held).into());
-        Ok(())
+        Ok(self.known.as_mut().expect("just looked"))
     }
 }

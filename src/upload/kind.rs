@@ -6,9 +6,15 @@ pub(super) const SNIFF_BYTES: usize = 12;
 /// A kind of file.
 ///
 /// SVG and HTML are not among them: both run scripts where they are shown.
+/// Neither are the formats of office programs, which are ZIP archives and look
+/// like any other.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum Kind {
+    /// BMP.
+    Bmp,
+    /// CSV: like [`Text`](Self::Text), with another name.
+    Csv,
     /// GIF, 87a and 89a.
     Gif,
     /// JPEG.
@@ -17,12 +23,16 @@ pub enum Kind {
     Pdf,
     /// PNG.
     Png,
+    /// Plain text: UTF-8 without NUL to its end, and none of the other kinds.
+    Text,
     /// WebP.
     WebP,
+    /// ZIP. What is in it is not looked at.
+    Zip,
 }
 
 impl Kind {
-    /// Tells a file's kind by its first 12 bytes.
+    /// Tells a file's kind by its first 12 bytes; text has no mark to tell it by.
     ///
     /// # Examples
     ///
@@ -34,26 +44,17 @@ impl Kind {
     /// ```
     #[must_use]
     pub fn sniff(start: &[u8]) -> Option<Self> {
+        let riff = |kind: &[u8]| start.get(..4) == Some(b"RIFF") && start.get(8..12) == Some(kind);
         match start {
             [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => Some(Self::Png),
             [0xff, 0xd8, 0xff, ..] => Some(Self::Jpeg),
             [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => Some(Self::Gif),
-            [
-                b'R',
-                b'I',
-                b'F',
-                b'F',
-                _,
-                _,
-                _,
-                _,
-                b'W',
-                b'E',
-                b'B',
-                b'P',
-                ..,
-            ] => Some(Self::WebP),
             [b'%', b'P', b'D', b'F', b'-', ..] => Some(Self::Pdf),
+            // The second mark is an archive with nothing in it.
+            [b'P', b'K', 3, 4, ..] | [b'P', b'K', 5, 6, ..] => Some(Self::Zip),
+            // Two letters are no mark; the reserved zeros after the size are.
+            [b'B', b'M', _, _, _, _, 0, 0, 0, 0, ..] => Some(Self::Bmp),
+            _ if riff(b"WEBP") => Some(Self::WebP),
             _ => None,
         }
     }
@@ -62,19 +63,40 @@ impl Kind {
     #[must_use]
     pub const fn media_type(self) -> &'static str {
         match self {
+            Self::Bmp => "image/bmp",
+            Self::Csv => "text/csv",
             Self::Gif => "image/gif",
             Self::Jpeg => "image/jpeg",
             Self::Pdf => "application/pdf",
             Self::Png => "image/png",
+            Self::Text => "text/plain",
             Self::WebP => "image/webp",
+            Self::Zip => "application/zip",
         }
+    }
+
+    /// Tells whether files of this kind are UTF-8 to their end.
+    pub(super) fn is_text(self) -> bool {
+        matches!(self, Self::Csv | Self::Text)
+    }
+
+    /// Tells whether files of this kind say how many pixels they have.
+    pub(super) fn has_pixels(self) -> bool {
+        matches!(
+            self,
+            Self::Bmp | Self::Gif | Self::Jpeg | Self::Png | Self::WebP
+        )
     }
 
     /// Tells whether a declared media type, in lower case, means this kind.
     pub(super) fn is_declared_as(self, essence: &str) -> bool {
         let alias = match self {
-            Self::Jpeg => &["image/jpg", "image/pjpeg"][..],
+            Self::Bmp => &["image/x-bmp", "image/x-ms-bmp"][..],
+            // What some systems with a spreadsheet program say.
+            Self::Csv => &["application/csv", "application/vnd.ms-excel"],
+            Self::Jpeg => &["image/jpg", "image/pjpeg"],
             Self::Png => &["image/x-png"],
+            Self::Zip => &["application/x-zip", "application/x-zip-compressed"],
             _ => &[],
         };
         essence == self.media_type() || alias.contains(&essence)
@@ -82,7 +104,11 @@ impl Kind {
 
     /// Tells whether files of this kind carry an extension, in any case.
     pub(super) fn has_extension(self, extension: &str) -> bool {
-        let known = mime_guess::get_mime_extensions_str(self.media_type()).unwrap_or_default();
+        // Source code and pages are texts too; these are shown or run as such.
+        let known = match self {
+            Self::Text => &["txt", "text", "log", "md"],
+            _ => mime_guess::get_mime_extensions_str(self.media_type()).unwrap_or_default(),
+        };
         known
             .iter()
             .any(|known| known.eq_ignore_ascii_case(extension))

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use http::header::CONTENT_LENGTH;
 use http::{Request, Response};
 use http_body::Body;
 use tower_layer::Layer;
@@ -16,9 +17,12 @@ use super::body::UploadBody;
 use super::builder::UploadLayerBuilder;
 use super::future::{UploadFuture, essentials};
 use super::head::inspector;
+use super::report::Reporter;
 use super::rules::{Content, FileRule, Rules};
 use super::shared::{Refused, Shared};
+use super::witness::{self, Witness};
 use crate::gate::GateBody;
+use crate::identity::RequestId;
 
 /// Guards the uploads of a route. Needs a Tokio runtime with its timer on.
 ///
@@ -41,6 +45,11 @@ impl UploadLayer {
     #[must_use]
     pub fn max_total_bytes(&self) -> u64 {
         self.0.max_total_bytes
+    }
+
+    #[cfg(test)]
+    pub(super) fn rules(&self) -> Arc<Rules> {
+        self.0.clone()
     }
 
     pub(super) fn from_rules(rules: Arc<Rules>) -> Self {
@@ -89,9 +98,18 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let (head, body) = request.into_parts();
+        let (mut head, body) = request.into_parts();
         let inspector = match inspector(&self.rules, &head, &body.size_hint()) {
             Ok(inspector) => inspector,
+            Err(violation) if self.rules.log_only => {
+                let id = head.extensions.get::<RequestId>();
+                witness::tell(violation.clone(), id);
+                let (reporter, report) = Reporter::new();
+                reporter.refused(&violation);
+                head.extensions.insert(report);
+                let request = Request::from_parts(head, UploadBody::untouched(body));
+                return UploadFuture::watched(self.inner.call(request));
+            }
             Err(violation) => {
                 // As in `Gate`: gives back what `poll_ready` reserved.
                 let fresh = self.inner.clone();
@@ -103,14 +121,25 @@ where
                 return UploadFuture::refused(refused, &head, &self.rules);
             }
         };
-        let shared = Arc::new(Shared::new());
-        let kept = essentials(&head);
-        let body = match inspector {
-            Some(inspector) => {
-                UploadBody::guarded(body, inspector, shared.clone(), self.rules.pace)
-            }
-            None => UploadBody::untouched(body),
+        let Some(inspector) = inspector else {
+            let request = Request::from_parts(head, UploadBody::untouched(body));
+            return UploadFuture::watched(self.inner.call(request));
         };
+        let (reporter, report) = Reporter::new();
+        if self.rules.log_only {
+            let id = head.extensions.get::<RequestId>().cloned();
+            head.extensions.insert(report);
+            let body = UploadBody::witnessed(body, Witness::new(inspector, reporter, id));
+            return UploadFuture::watched(self.inner.call(Request::from_parts(head, body)));
+        }
+        let kept = essentials(&head);
+        head.extensions.insert(report);
+        if self.rules.canonical {
+            // What is written anew may have another length.
+            head.headers.remove(CONTENT_LENGTH);
+        }
+        let shared = Arc::new(Shared::new());
+        let body = UploadBody::guarded(body, inspector, shared.clone(), reporter, &self.rules);
         let future = self.inner.call(Request::from_parts(head, body));
         UploadFuture::running(future, shared, kept, self.rules.clone())
     }

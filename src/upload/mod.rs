@@ -45,11 +45,13 @@
 //!
 //! # What each setting costs
 //!
-//! Limits cost nothing. A refused upload is read on for at most 32 MiB and
-//! 5 s, so that a client that writes before it reads still gets its answer.
+//! Limits cost nothing; `sha256` reads every byte of a file once more. A refused
+//! upload is read on for at most 32 MiB and 5 s, so that a client that writes
+//! before it reads still gets its answer.
 
 mod body;
 mod builder;
+mod canonical;
 mod content_disposition;
 mod delimiter;
 mod drain;
@@ -61,12 +63,20 @@ mod inspector;
 mod kind;
 mod layer;
 mod multipart;
+mod open_part;
 mod pace;
 mod part;
 mod pixels;
+mod reading;
+mod report;
 mod rules;
 mod shared;
+mod utf8;
 mod violation;
+mod witness;
+
+#[cfg(any(test, feature = "test-util"))]
+pub mod testing;
 
 pub use body::{UploadBody, UploadBodyError};
 pub use builder::UploadLayerBuilder;
@@ -74,6 +84,7 @@ pub use error::{ConfigError, Problem};
 pub use future::UploadFuture;
 pub use kind::Kind;
 pub use layer::{Upload, UploadLayer};
+pub use report::{UploadReport, UploadSummary, UploadedFile, UploadedPart, VerdictError};
 pub use rules::{FileRule, TextRule};
 
 #[cfg(test)]

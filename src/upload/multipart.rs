@@ -3,9 +3,9 @@
 //! Accepts only what all parsers read alike: the body begins with the
 //! boundary, lines end with CRLF, nothing stands before the first or after the
 //! last part, and a boundary behind a bare CR or LF is an error. Bytes come out
-//! unchanged, a part's headers and first bytes only once they are judged, the
-//! last delimiter only once the body has ended. The verdict does not depend on
-//! how the bytes are cut into chunks.
+//! unchanged (but for headers that are to be canonical), a part's headers and
+//! first bytes only once they are judged, the last delimiter only once the body
+//! has ended. The verdict does not depend on how the bytes are cut into chunks.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -13,10 +13,12 @@ use std::sync::Arc;
 use bytes::{Buf as _, Bytes};
 use memchr::memmem;
 
+use super::canonical;
 use super::delimiter::possible_delimiter;
 use super::kind::SNIFF_BYTES;
+use super::open_part::OpenPart;
 use super::part::Part;
-use super::pixels::Measure;
+use super::report::UploadedPart;
 use super::rules::{Content, Field, FieldRule, Rules};
 use super::violation::Violation;
 
@@ -39,6 +41,10 @@ pub(super) struct Multipart {
     parts: u32,
     /// How often each field occurred.
     counts: Vec<u32>,
+    /// How many of them were files, and texts.
+    files: u32,
+    texts: u32,
+    uploaded: Vec<UploadedPart>,
 }
 
 #[derive(Debug)]
@@ -51,11 +57,8 @@ enum State {
     Headers { from: usize },
     /// In a part's content. `start` is where an unjudged file begins in `held`.
     Content {
-        part: Part,
-        bytes: u64,
+        part: Box<OpenPart>,
         start: Option<usize>,
-        /// Measures a picture, once it is known to be one.
-        measure: Option<Measure>,
     },
     /// After the last boundary.
     End { from: usize },
@@ -72,6 +75,9 @@ impl Multipart {
             before: [0; 2],
             parts: 0,
             counts: Vec::new(),
+            files: 0,
+            texts: 0,
+            uploaded: Vec::new(),
             rules,
         };
         multipart.counts = vec![0; multipart.fields().len()];
@@ -115,12 +121,15 @@ impl Multipart {
         Ok(())
     }
 
-    /// Ends the body and releases its last delimiter.
-    pub(super) fn finish(&mut self, out: &mut VecDeque<Bytes>) -> Result<(), Violation> {
+    /// Ends the body, releases its last delimiter, and tells its parts.
+    pub(super) fn finish(
+        &mut self,
+        out: &mut VecDeque<Bytes>,
+    ) -> Result<Vec<UploadedPart>, Violation> {
         match self.state {
             State::End { from } if self.held.len() != from + 1 => {
                 self.release(out);
-                Ok(())
+                Ok(std::mem::take(&mut self.uploaded))
             }
             _ => Err(malformed("the body ends before its last boundary")),
         }
@@ -215,18 +224,18 @@ impl Multipart {
             return Err(malformed("a boundary stands among a part's headers"));
         }
         let part = Part::parse(self.parts - 1, &self.held[from..end], self.fields())?;
-        let Field { name, rule } = &self.fields()[part.field];
-        let (limit, is_file) = (rule.max_count(), matches!(rule, FieldRule::File(_)));
         // An input left empty in a browser is no file; if bytes follow after
         // all, a file without a name is refused.
         if !part.is_unchosen_file() {
-            if self.counts[part.field] >= limit {
-                return Err(Violation::TooManyFiles {
-                    field: name.clone(),
-                    limit: limit.into(),
-                });
-            }
-            self.counts[part.field] += 1;
+            self.count(part.field)?;
+        }
+        let rules = self.rules.clone();
+        let Field { name, rule } = &self.fields()[part.field];
+        let is_file = matches!(rule, FieldRule::File(_));
+        if rules.canonical {
+            let mut written = self.held[..from].to_vec();
+            canonical::write(&part, name, &mut written);
+            self.held = written;
         }
         let start = is_file.then_some(self.held.len());
         if !is_file {
@@ -236,11 +245,35 @@ impl Multipart {
         // that ends the headers does not count.
         self.before = *b"\n\n";
         self.state = State::Content {
-            part,
-            bytes: 0,
+            part: Box::new(OpenPart::new(rules, part, is_file)),
             start,
-            measure: None,
         };
+        Ok(())
+    }
+
+    /// Counts a part, of its field and of its sort.
+    fn count(&mut self, field: usize) -> Result<(), Violation> {
+        let rules = self.rules.clone();
+        let Field { name, rule } = &self.fields()[field];
+        let limit = rule.max_count();
+        if self.counts[field] >= limit {
+            return Err(Violation::TooManyOfField {
+                field: name.clone(),
+                limit: limit.into(),
+            });
+        }
+        let (count, limit, sort) = match rule {
+            FieldRule::File(_) => (&mut self.files, rules.max_files, "file-count"),
+            FieldRule::Text(_) => (&mut self.texts, rules.max_texts, "text-count"),
+        };
+        if let Some(limit) = limit.filter(|limit| *count >= *limit) {
+            return Err(Violation::TooManyOfSort {
+                sort,
+                limit: limit.into(),
+            });
+        }
+        *count += 1;
+        self.counts[field] += 1;
         Ok(())
     }
 
@@ -285,113 +318,51 @@ impl Multipart {
             [b] => self.before = [self.before[1], b],
             [] => return Ok(()),
         }
-        if let State::Content {
-            start: Some(start), ..
-        } = self.state
-        {
-            let wanted = (start + SNIFF_BYTES - self.held.len()).min(content.len());
+        let State::Content { part, start } = &mut self.state else {
+            return Ok(());
+        };
+        if let Some(from) = *start {
+            let wanted = (from + SNIFF_BYTES - self.held.len()).min(content.len());
             let first = content.split_to(wanted);
-            self.count(&first)?;
+            part.take(&first)?;
             self.held.extend_from_slice(&first);
-            if self.held.len() - start == SNIFF_BYTES {
-                self.judge(start, out)?;
+            if self.held.len() - from == SNIFF_BYTES {
+                part.judge(&self.held[from..])?;
+                *start = None;
+                release(&mut self.held, out);
             }
         }
-        self.count(&content)?;
+        part.take(&content)?;
         if !content.is_empty() {
             out.push_back(content);
         }
         Ok(())
     }
 
-    /// Returns what measures the picture that comes in, if one does.
-    fn measure(&mut self) -> Option<&mut Measure> {
-        match &mut self.state {
-            State::Content { measure, .. } => measure.as_mut(),
-            _ => None,
-        }
-    }
-
-    /// Counts content, and measures a picture as far as it may be there.
-    fn count(&mut self, more: &[u8]) -> Result<(), Violation> {
-        let rules = self.rules.clone();
-        let State::Content {
-            part,
-            bytes,
-            measure,
-            ..
-        } = &mut self.state
-        else {
-            return Ok(());
-        };
-        let Content::Multipart(fields) = &rules.content else {
-            return Ok(());
-        };
-        let Field { name, rule } = &fields[part.field];
-        let room = rule.max_bytes().saturating_sub(*bytes);
-        let room = usize::try_from(room).unwrap_or(usize::MAX);
-        if let Some(measure) = measure {
-            // What comes first is judged first, however it is cut.
-            measure.push(&more[..room.min(more.len())])?;
-        }
-        *bytes += more.len() as u64;
-        if *bytes > rule.max_bytes() {
-            return Err(Violation::PartTooLarge {
-                part: part.index,
-                field: Some(name.clone()),
-                limit: rule.max_bytes(),
-            });
-        }
-        Ok(())
-    }
-
-    /// Judges a file whose first bytes are in `held` from `at` on.
-    fn judge(&mut self, at: usize, out: &mut VecDeque<Bytes>) -> Result<(), Violation> {
-        let rules = self.rules.clone();
-        let State::Content {
-            part,
-            start,
-            measure,
-            ..
-        } = &mut self.state
-        else {
-            return Ok(());
-        };
-        *start = None;
-        if let Content::Multipart(fields) = &rules.content
-            && let FieldRule::File(rule) = &fields[part.field].rule
-        {
-            let first = &self.held[at..];
-            *measure = part.judge(rule, first)?;
-            if let Some(measure) = measure {
-                measure.push(first)?;
-            }
-        }
-        self.release(out);
-        Ok(())
-    }
-
     fn end_part(&mut self, out: &mut VecDeque<Bytes>) -> Result<(), Violation> {
-        let State::Content {
-            part, bytes, start, ..
-        } = &self.state
-        else {
+        let State::Content { part, start } = &mut self.state else {
             return Ok(());
         };
-        if let Some(start) = *start {
-            if part.is_unchosen_file() && *bytes == 0 {
-                self.release(out);
-                return Ok(());
+        if let Some(from) = *start {
+            if !part.is_unchosen_file() {
+                part.judge(&self.held[from..])?;
             }
-            self.judge(start, out)?;
+            release(&mut self.held, out);
         }
-        self.measure().map_or(Ok(()), Measure::finish)
+        if !part.is_unchosen_file() {
+            self.uploaded.push(part.end()?);
+        }
+        Ok(())
     }
 
     fn release(&mut self, out: &mut VecDeque<Bytes>) {
-        if !self.held.is_empty() {
-            out.push_back(std::mem::take(&mut self.held).into());
-        }
+        release(&mut self.held, out);
+    }
+}
+
+fn release(held: &mut Vec<u8>, out: &mut VecDeque<Bytes>) {
+    if !held.is_empty() {
+        out.push_back(std::mem::take(held).into());
     }
 }
 

@@ -3,7 +3,6 @@
 use super::content_disposition;
 use super::filename;
 use super::kind::Kind;
-use super::pixels::Measure;
 use super::rules::{Field, FieldRule, FileRule};
 use super::violation::Violation;
 use crate::wire::media_type::{MediaType, is_token};
@@ -18,8 +17,8 @@ pub(super) struct Part {
     pub(super) index: u32,
     /// Position of the field's rule.
     pub(super) field: usize,
-    declared: Option<String>,
-    filename: Option<String>,
+    pub(super) declared: Option<String>,
+    pub(super) filename: Option<String>,
 }
 
 impl Part {
@@ -99,17 +98,7 @@ impl Part {
     }
 
     /// Judges a file by its first bytes, against what the headers say.
-    ///
-    /// Returns what measures the picture as it goes on.
-    pub(super) fn judge(
-        &self,
-        rule: &FileRule,
-        start: &[u8],
-    ) -> Result<Option<Measure>, Violation> {
-        let mismatch = |reason| Violation::PartType {
-            part: self.index,
-            reason,
-        };
+    pub(super) fn judge(&self, rule: &FileRule, start: &[u8]) -> Result<Kind, Violation> {
         let name = self.filename.as_deref().unwrap_or_default();
         if name.is_empty() {
             return Err(Violation::Filename {
@@ -117,30 +106,49 @@ impl Part {
                 reason: "the file has no name",
             });
         }
-        let kind = accepted_kind(rule, start)
-            .ok_or(mismatch("the content is no accepted kind of file"))?;
-        if self
-            .declared
-            .as_deref()
-            .is_some_and(|declared| !kind.is_declared_as(declared))
-        {
-            return Err(mismatch("the declared type and the content do not agree"));
-        }
-        if filename::extension(name).is_some_and(|extension| !kind.has_extension(extension)) {
-            return Err(mismatch("the extension and the content do not agree"));
-        }
-        Ok(measure(self.index, rule, kind))
+        let extension = filename::extension(name);
+        judge(rule, start, self.declared.as_deref(), extension).map_err(|reason| {
+            Violation::PartType {
+                part: self.index,
+                reason,
+            }
+        })
     }
 }
 
-/// Tells the kind of a file, if the rule accepts it.
-pub(super) fn accepted_kind(rule: &FileRule, start: &[u8]) -> Option<Kind> {
-    Kind::sniff(start).filter(|kind| rule.kinds.contains(kind))
-}
-
-/// Starts to measure a picture, if there is a limit.
-pub(super) fn measure(part: u32, rule: &FileRule, kind: Kind) -> Option<Measure> {
-    Measure::new(part, kind, rule.max_pixels?)
+/// Tells the kind of a file: one that the rule accepts, that the first bytes
+/// are of, and that nothing else speaks against.
+pub(super) fn judge(
+    rule: &FileRule,
+    start: &[u8],
+    declared: Option<&str>,
+    extension: Option<&str>,
+) -> Result<Kind, &'static str> {
+    let mut kinds: Vec<_> = match Kind::sniff(start) {
+        Some(kind) => rule
+            .kinds
+            .iter()
+            .filter(|accepted| **accepted == kind)
+            .collect(),
+        // Texts have no mark; what comes later has to be one as well.
+        None => rule
+            .kinds
+            .iter()
+            .filter(|accepted| accepted.is_text())
+            .collect(),
+    };
+    if kinds.is_empty() {
+        return Err("the content is no accepted kind of file");
+    }
+    kinds.retain(|kind| declared.is_none_or(|declared| kind.is_declared_as(declared)));
+    if kinds.is_empty() {
+        return Err("the declared type and the content do not agree");
+    }
+    kinds.retain(|kind| extension.is_none_or(|extension| kind.has_extension(extension)));
+    match kinds[..] {
+        [] => Err("the extension and the content do not agree"),
+        [kind, ..] => Ok(*kind),
+    }
 }
 
 /// Reads the declared type of a part; `None` leaves it to the content.

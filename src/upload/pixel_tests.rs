@@ -29,7 +29,22 @@ fn jpeg(segments: usize, width: u16, height: u16) -> Vec<u8> {
 fn a_picture_that_would_be_too_large_to_unpack_is_refused_by_its_header() {
     let webp = |size: &[u8]| [b"RIFF\x1a\0\0\0WEBPVP8X\x0a\0\0\0\0\0\0\0", size, b"VP8L"].concat();
     let gif = |size: &[u8]| [b"GIF89a", size, b"\0\0\0,and so on, until it ends;"].concat();
+    let bmp = |width: i32, height: i32| {
+        let size = [width.to_le_bytes(), height.to_le_bytes()].concat();
+        [
+            b"BM\x40\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0",
+            &size[..],
+            &[0; 40],
+        ]
+        .concat()
+    };
     for (kind, bytes, expected) in [
+        (Kind::Bmp, bmp(1_000, 1_000), Ok(())),
+        // Rows from top to bottom.
+        (Kind::Bmp, bmp(1_000, -1_000), Ok(())),
+        (Kind::Bmp, bmp(1_000, 1_001), Err(422)),
+        (Kind::Bmp, bmp(50_000, 50_000), Err(422)),
+        (Kind::Bmp, bmp(0, 10), Err(415)),
         (Kind::Png, png(1_000, 1_000), Ok(())),
         (Kind::Png, png(1_000, 1_001), Err(422)),
         (Kind::Png, png(u32::MAX, u32::MAX), Err(422)),
@@ -51,7 +66,7 @@ fn a_picture_that_would_be_too_large_to_unpack_is_refused_by_its_header() {
         (Kind::Jpeg, vec![0xff; 500], Err(415)),
     ] {
         let run = |size: usize| {
-            let mut measure = Measure::new(0, kind, 1_000_000).expect("it has pixels");
+            let mut measure = Measure::new(0, kind, 1_000_000);
             bytes
                 .chunks(size)
                 .try_for_each(|chunk| measure.push(chunk))?;
@@ -63,7 +78,7 @@ fn a_picture_that_would_be_too_large_to_unpack_is_refused_by_its_header() {
             assert_eq!(run(size), expected, "{kind:?} {bytes:?} in {size}");
         }
     }
-    assert!(Measure::new(0, Kind::Pdf, 1).is_none());
+    assert!(!Kind::Pdf.has_pixels());
 }
 
 /// A picture that is too large in both ways, found by a fuzzer.

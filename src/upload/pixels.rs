@@ -27,18 +27,17 @@ enum Reading {
 }
 
 impl Measure {
-    /// Starts to measure; `None` if the kind has no pixels.
-    pub(super) fn new(part: u32, kind: Kind, limit: u64) -> Option<Self> {
+    /// Starts to measure a kind that has pixels.
+    pub(super) fn new(part: u32, kind: Kind, limit: u64) -> Self {
         let reading = match kind {
-            Kind::Pdf => return None,
             Kind::Jpeg => Reading::Jpeg(Jpeg::default()),
-            Kind::Gif | Kind::Png | Kind::WebP => Reading::Header(Vec::new()),
+            _ => Reading::Header(Vec::new()),
         };
-        Some(Self {
+        Self {
             part,
             limit,
             reading,
-        })
+        }
     }
 
     /// Takes the next bytes of the file.
@@ -67,7 +66,7 @@ impl Measure {
             Reading::Done => Ok(()),
             Reading::Jpeg(_) => Err(self.untold()),
             Reading::Header(header) => match imagesize::blob_size(header) {
-                Ok(size) => self.judge(size.width as u64, size.height as u64),
+                Ok(size) => self.judge(size.width as u64, rows(header, size.height as u64)),
                 Err(_) => Err(self.untold()),
             },
         }
@@ -90,6 +89,14 @@ impl Measure {
             part: self.part,
             reason: "the picture does not say how large it is",
         }
+    }
+}
+
+/// A BMP whose rows go from top to bottom says their number as a negative one.
+fn rows(header: &[u8], height: u64) -> u64 {
+    match (Kind::sniff(header), u32::try_from(height)) {
+        (Some(Kind::Bmp), Ok(height)) => height.cast_signed().unsigned_abs().into(),
+        _ => height,
     }
 }
 

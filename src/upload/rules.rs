@@ -1,5 +1,7 @@
 //! What a route accepts.
 
+use std::time::Duration;
+
 use super::kind::Kind;
 use super::pace::Pace;
 
@@ -58,11 +60,12 @@ impl FileRule {
     }
 }
 
-/// A rule for text fields.
+/// A rule for text fields. A text is UTF-8 without NUL.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[must_use]
 pub struct TextRule {
     pub(super) max_bytes: u64,
+    pub(super) max_count: u32,
     pub(super) required: bool,
 }
 
@@ -71,8 +74,15 @@ impl TextRule {
     pub fn max_bytes(bytes: u64) -> Self {
         Self {
             max_bytes: bytes,
+            max_count: 1,
             required: false,
         }
+    }
+
+    /// Sets how often the field may occur; once by default.
+    pub fn max_count(mut self, texts: u32) -> Self {
+        self.max_count = texts;
+        self
     }
 
     /// Demands the field.
@@ -100,7 +110,7 @@ impl FieldRule {
     pub(super) fn max_count(&self) -> u32 {
         match self {
             Self::File(rule) => rule.max_count,
-            Self::Text(_) => 1,
+            Self::Text(rule) => rule.max_count,
         }
     }
 
@@ -130,6 +140,13 @@ pub(super) struct Rules {
     pub(super) content: Content,
     pub(super) max_total_bytes: u64,
     pub(super) max_parts: u32,
+    pub(super) max_files: Option<u32>,
+    pub(super) max_texts: Option<u32>,
     pub(super) pace: Pace,
     pub(super) require_length: bool,
+    pub(super) sha256: bool,
+    pub(super) canonical: bool,
+    pub(super) log_only: bool,
+    /// How long a handler may go on after a violation.
+    pub(super) respite: Duration,
 }

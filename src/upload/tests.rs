@@ -6,43 +6,48 @@ use std::sync::Arc;
 use bytes::Bytes;
 use proptest::prelude::*;
 
+use super::builder::UploadLayerBuilder;
 use super::filename;
 use super::inspector::Inspector;
-use super::pace::Pace;
-use super::rules::{Content, Field, FieldRule, FileRule, Rules, TextRule};
+use super::layer::UploadLayer;
+use super::report::UploadSummary;
+use super::rules::{FileRule, Rules, TextRule};
 use super::violation::Violation;
 
 const PNG: &str = "\u{1}PNG-stand-in";
 
 /// A form with a picture of up to 100 bytes and a title of up to 20.
+fn form() -> UploadLayerBuilder {
+    UploadLayer::multipart()
+        .file("file", FileRule::images().max_bytes(100))
+        .text("title", TextRule::max_bytes(20))
+        .max_total_bytes(6_000)
+        .max_parts(3)
+}
+
 fn rules() -> Arc<Rules> {
-    let field = |name: &str, rule| Field {
-        name: name.to_owned(),
-        rule,
-    };
-    Arc::new(Rules {
-        content: Content::Multipart(vec![
-            field("file", FieldRule::File(FileRule::images().max_bytes(100))),
-            field("title", FieldRule::Text(TextRule::max_bytes(20))),
-        ]),
-        max_total_bytes: 6_000,
-        max_parts: 3,
-        pace: Pace::default(),
-        require_length: false,
-    })
+    form().build().expect("valid").rules()
 }
 
 /// Runs chunks through an inspector; what came out, and the verdict.
 pub(super) fn run<'a>(
     chunks: impl IntoIterator<Item = &'a [u8]>,
 ) -> (Vec<u8>, Result<(), Violation>) {
-    let mut inspector = Inspector::multipart(rules(), "B");
+    let (out, verdict) = run_by(rules(), chunks);
+    (out, verdict.map(drop))
+}
+
+pub(super) fn run_by<'a>(
+    rules: Arc<Rules>,
+    chunks: impl IntoIterator<Item = &'a [u8]>,
+) -> (Vec<u8>, Result<UploadSummary, Violation>) {
+    let mut inspector = Inspector::multipart(rules, "B");
     let mut out = VecDeque::new();
     let mut verdict = Ok(());
     for chunk in chunks {
         verdict = verdict.and_then(|()| inspector.push(Bytes::copy_from_slice(chunk), &mut out));
     }
-    verdict = verdict.and_then(|()| inspector.finish(&mut out));
+    let verdict = verdict.and_then(|()| inspector.finish(&mut out));
     (out.into_iter().flatten().collect(), verdict)
 }
 

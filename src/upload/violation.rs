@@ -49,8 +49,15 @@ pub(super) enum Violation {
         part: u32,
         limit: u64,
     },
-    TooManyFiles {
+    /// One field occurs too often.
+    TooManyOfField {
         field: String,
+        limit: u64,
+    },
+    /// There are too many files, or texts, in all.
+    TooManyOfSort {
+        /// The name of the rule.
+        sort: &'static str,
         limit: u64,
     },
     UnknownField {
@@ -150,7 +157,10 @@ impl Violation {
                     .member("limit", limit)
                     .member("part", part)
             }
-            Self::TooManyFiles { field, limit } => {
+            Self::TooManyOfSort { sort, limit } => refuse(too_large, Code::TooManyParts, sort)
+                .detail("the form has too many files, or too many texts")
+                .member("limit", limit),
+            Self::TooManyOfField { field, limit } => {
                 refuse(unprocessable, Code::TooManyParts, "field-count")
                     .detail("the field occurs too often")
                     .member("limit", limit)

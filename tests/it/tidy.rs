@@ -96,7 +96,7 @@ const STOREYS: &[(&str, &[&str])] = &[
             "wire",
         ],
     ),
-    ("axum", &["identity", "rejection", "trace"]),
+    ("axum", &["identity", "rejection", "trace", "upload"]),
     (
         "stack",
         &[

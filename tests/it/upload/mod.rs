@@ -1,5 +1,8 @@
 //! Uploads through the layer, with handlers good and bad, and over a socket.
 
+mod corpus;
+mod report;
+
 use std::convert::Infallible;
 use std::io::{Read as _, Write as _};
 use std::pin::Pin;
@@ -65,7 +68,7 @@ fn futures(body: Body) -> Bytes {
     }
 }
 
-fn tokio_stream<T: Unpin>(items: Vec<T>) -> impl futures_core::Stream<Item = T> + Unpin {
+pub(crate) fn tokio_stream<T: Unpin>(items: Vec<T>) -> impl futures_core::Stream<Item = T> + Unpin {
     struct Items<T>(std::vec::IntoIter<T>);
     impl<T: Unpin> futures_core::Stream for Items<T> {
         type Item = T;
