@@ -98,11 +98,23 @@ impl Multipart {
         out: &mut VecDeque<Bytes>,
     ) -> Result<(), Violation> {
         let carry = std::mem::take(&mut self.carry);
-        let mut input = if carry.is_empty() {
-            chunk
-        } else {
-            [carry, chunk].concat().into()
-        };
+        if carry.is_empty() {
+            return self.scan(chunk, out);
+        }
+        // As far as a delimiter that begins in the carry can reach, and no
+        // further: the chunk itself is not copied.
+        let reach = (self.finder.needle().len() + 1).min(chunk.len());
+        let joined = [&carry, &chunk[..reach]].concat();
+        self.scan(joined.into(), out)?;
+        if reach == chunk.len() {
+            return Ok(());
+        }
+        // What is carried now is part of the chunk, and looked at once more.
+        let again = std::mem::take(&mut self.carry).len();
+        self.scan(chunk.slice(reach - again..), out)
+    }
+
+    fn scan(&mut self, mut input: Bytes, out: &mut VecDeque<Bytes>) -> Result<(), Violation> {
         while !input.is_empty() {
             match self.state {
                 State::Start => self.start(&mut input)?,

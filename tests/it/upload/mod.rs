@@ -1,10 +1,12 @@
 //! Uploads through the layer, with handlers good and bad, and over a socket.
 
+mod connection;
 mod corpus;
+mod costs;
+mod differential;
 mod report;
 
 use std::convert::Infallible;
-use std::io::{Read as _, Write as _};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -503,91 +505,6 @@ async fn a_reader_gets_one_frame_at_a_time_however_fast_they_come() {
         .body(Body::from([PNG, &[0; 10_000]].concat()));
     let answer = call(service, streamed(request.expect("legal"), 100)).await;
     assert_eq!(answer.status(), StatusCode::OK);
-}
-
-/// Serves on a free port, and gives its address.
-async fn serve() -> std::net::SocketAddr {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
-        .await
-        .expect("a port");
-    let address = listener.local_addr().expect("an address");
-    tokio::spawn(async move { ::axum::serve(listener, app()).await });
-    address
-}
-
-fn upload_head(extra: &str, length: usize) -> String {
-    format!(
-        "POST / HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=B\r\nContent-Length: {length}\r\n{extra}\r\n"
-    )
-}
-
-/// Reads until the end of a response with a length.
-fn read_response(stream: &mut std::net::TcpStream) -> String {
-    let mut text = Vec::new();
-    let mut buffer = [0; 4096];
-    loop {
-        let read = stream.read(&mut buffer).expect("an answer");
-        text.extend_from_slice(&buffer[..read]);
-        let so_far = String::from_utf8_lossy(&text).into_owned();
-        if read == 0
-            || so_far.split_once("\r\n\r\n").is_some_and(|(head, body)| {
-                let length = head.lines().find_map(|line| {
-                    line.to_ascii_lowercase()
-                        .strip_prefix("content-length: ")
-                        .map(str::to_owned)
-                });
-                length
-                    .and_then(|length| length.parse::<usize>().ok())
-                    .is_some_and(|length| body.len() >= length)
-            })
-        {
-            return so_far;
-        }
-    }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_client_that_writes_everything_first_still_reads_its_413() {
-    let address = serve().await;
-    let body = multipart("a.png", "image/png", &[PNG, &vec![0; 2_000_000]].concat());
-    let client = tokio::task::spawn_blocking(move || {
-        let mut stream = std::net::TcpStream::connect(address).expect("connected");
-        for _ in 0..3 {
-            stream
-                .write_all(upload_head("", body.len()).as_bytes())
-                .expect("the head is taken");
-            stream.write_all(&body).expect("the whole body is taken");
-            let answer = read_response(&mut stream);
-            assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
-            assert!(
-                answer.contains("body_too_large")
-                    && !answer.to_ascii_lowercase().contains("connection: close"),
-                "{answer}"
-            );
-        }
-    });
-    client.await.expect("no panic");
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_client_that_asks_first_is_refused_without_being_told_to_go_on() {
-    let address = serve().await;
-    let client = tokio::task::spawn_blocking(move || {
-        let mut stream = std::net::TcpStream::connect(address).expect("connected");
-        stream
-            .write_all(upload_head("Expect: 100-continue\r\n", 2_000_000).as_bytes())
-            .expect("the head is taken");
-        let mut answer = String::new();
-        stream
-            .read_to_string(&mut answer)
-            .expect("an answer, then the end");
-        assert!(
-            answer.starts_with("HTTP/1.1 413 ")
-                && answer.to_ascii_lowercase().contains("connection: close"),
-            "{answer}"
-        );
-    });
-    client.await.expect("no panic");
 }
 
 #[tokio::test]
