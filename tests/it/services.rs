@@ -62,6 +62,15 @@ start() {
 }
 "#;
 
+const S3: &str = r#"
+crash() { kill -KILL $pid; }
+start() {
+    moto_server -H 127.0.0.1 -p "$port" >/dev/null 2>&1 &
+    pid=$!
+    until_up curl -fsS -o /dev/null "http://127.0.0.1:$port/moto-api/" 2>/dev/null
+}
+"#;
+
 const SERVE: &str = r#"
 start
 echo ready
@@ -117,6 +126,11 @@ impl Service {
         Self::start("redis", "redis-server", REDIS)
     }
 
+    /// Starts an object store that speaks the protocol of S3.
+    pub(crate) fn s3() -> Option<Self> {
+        Self::start("s3", "moto_server", S3)
+    }
+
     /// Ends the service as a crash would.
     pub(crate) fn kill(&mut self) {
         self.tell("kill");
@@ -165,6 +179,12 @@ pub(crate) fn postgres() -> Option<&'static Service> {
 pub(crate) fn redis() -> Option<&'static Service> {
     static SHARED: OnceLock<Option<Service>> = OnceLock::new();
     SHARED.get_or_init(Service::redis).as_ref()
+}
+
+/// The object store that the tests of this binary share.
+pub(crate) fn s3() -> Option<&'static Service> {
+    static SHARED: OnceLock<Option<Service>> = OnceLock::new();
+    SHARED.get_or_init(Service::s3).as_ref()
 }
 
 /// Says that a test was skipped, or fails it if it must run.

@@ -10,6 +10,7 @@ use axum::extract::{DefaultBodyLimit, State};
 use axum::response::Response;
 use axum::routing::{delete, get, post, put};
 use http::{HeaderMap, StatusCode};
+use tokio::sync::Semaphore;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::timeout::TimeoutLayer;
 use tower_rampart::clock::{Clock as _, SystemClock};
@@ -17,6 +18,8 @@ use tower_rampart::password::{LoginHasher, PasswordPolicy};
 use tower_rampart::rate_limit::LoginGuard;
 use tower_rampart::session::{SessionCookies, TokenIssuer};
 use tower_rampart::stack::{RampartExt as _, Secured};
+#[cfg(feature = "s3")]
+use tower_rampart::upload::UploadLayer;
 
 use crate::db::Db;
 use crate::health::Readiness;
@@ -40,6 +43,11 @@ pub(crate) struct App {
     pub(crate) login_guard: LoginGuard,
     pub(crate) upload: Arc<UploadLimits>,
     pub(crate) readiness: Readiness,
+    /// Turns for pictures that are whole in memory.
+    pub(crate) keeping: Arc<Semaphore>,
+    /// The rules for pictures that go straight to a bucket.
+    #[cfg(feature = "s3")]
+    pub(crate) direct_upload: UploadLayer,
 }
 
 /// What is told to front ends about uploads.
@@ -47,6 +55,8 @@ pub(crate) struct App {
 pub(crate) struct UploadLimits {
     pub(crate) max_bytes: u64,
     pub(crate) max_pixels: u64,
+    /// How many bytes of pictures an account may keep.
+    pub(crate) quota_bytes: u64,
 }
 
 /// Puts the routes behind their layers.
@@ -78,7 +88,12 @@ pub(crate) fn router(app: App, layers: &Layers) -> Secured {
         .route("/api/auth/sessions/{sid}", delete(sessions::end))
         .route("/api/images", get(images::list))
         .route("/api/images/{id}", get(images::show).delete(images::delete))
-        .route("/api/images/{id}/content", get(images::content))
+        .route("/api/images/{id}/content", get(images::content));
+    #[cfg(feature = "s3")]
+    let account = account
+        .route("/api/images/direct", post(crate::direct::begin))
+        .route("/api/images/direct/{id}", post(crate::direct::complete));
+    let account = account
         // An upload may take longer than any other request.
         .layer(TimeoutLayer::with_status_code(
             StatusCode::SERVICE_UNAVAILABLE,

@@ -13,6 +13,7 @@ use tower_rampart::rate_limit::Quota;
 use tower_rampart::secret::Secret;
 
 use crate::db::Location;
+use crate::objects::Storage;
 use crate::reader::Reader;
 use crate::secrets;
 use crate::settings::{Problem, Settings};
@@ -37,7 +38,7 @@ pub(crate) struct Config {
     pub(crate) database: Location,
     /// The database, as a role that may change its tables.
     pub(crate) migrator: Location,
-    pub(crate) objects: PathBuf,
+    pub(crate) objects: Storage,
     pub(crate) origins: OriginPolicy,
     pub(crate) client_addr: ClientAddrResolver,
     pub(crate) access_ttl: Duration,
@@ -58,6 +59,7 @@ pub(crate) struct Config {
     pub(crate) password_policy: PasswordPolicy,
     pub(crate) upload_max_bytes: u64,
     pub(crate) upload_max_pixels: u64,
+    pub(crate) upload_quota_bytes: u64,
 }
 
 impl Config {
@@ -91,7 +93,7 @@ impl Config {
             signing_key: reader.signing_key(),
             database: reader.database("DATABASE_URL", &data_dir.join("rampart.db")),
             migrator: reader.migrator(&data_dir.join("rampart.db")),
-            objects: reader.path("STORAGE_URL", "file://", &data_dir.join("objects")),
+            objects: reader.storage("STORAGE_URL", &data_dir.join("objects")),
             origins: reader.origins(production),
             client_addr: reader.client_addr(),
             access_ttl: reader.duration("ACCESS_TTL", "10m"),
@@ -109,6 +111,7 @@ impl Config {
             password_policy: reader.password_policy(),
             upload_max_bytes: reader.bytes("UPLOAD_MAX_BYTES", "5MiB"),
             upload_max_pixels: reader.number("UPLOAD_MAX_PIXELS", 40_000_000),
+            upload_quota_bytes: reader.bytes("UPLOAD_QUOTA_BYTES", "256MiB"),
             data_dir,
         };
         reader.lifetimes(&config);

@@ -13,17 +13,14 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tower_rampart::identity::Principal;
-use tower_rampart::upload::Kind;
+use tower_rampart::upload::{Kind, UploadReport, UploadedFile, UploadedPart};
 use tracing::Instrument as _;
 use uuid::Uuid;
 
 use crate::app::App;
-use crate::db::{Image, now};
-use crate::objects::{Stored, Writer};
+use crate::db::Image;
+use crate::keep::{keep, remove};
 use crate::respond::{ApiError, ApiResult};
-
-/// How many bytes of pictures an account may keep.
-const QUOTA_BYTES: u64 = 256 * 1024 * 1024;
 
 /// How many pictures a page of the list holds.
 const PAGE: i64 = 50;
@@ -33,29 +30,29 @@ const PAGE: i64 = 50;
 pub(crate) async fn upload(
     State(app): State<App>,
     principal: Principal,
+    report: UploadReport,
     mut form: Multipart,
 ) -> ApiResult<Response> {
-    let id = Uuid::now_v7().to_string();
-    let key = object_key(&principal, &id);
-    let (mut stored, mut title) = (None, String::new());
+    let (mut file, mut title) = (None, String::new());
     while let Some(mut field) = form.next_field().await.map_err(unreadable)? {
         if field.name() == Some("title") {
             title = field.text().await.map_err(unreadable)?;
             continue;
         }
-        let mut writer = app.objects.create(&key);
+        let mut temporary = app.objects.create();
         while let Some(chunk) = field.chunk().await.map_err(unreadable)? {
-            writer.write(chunk).await?;
+            temporary.write(chunk).await?;
         }
-        stored = Some(writer);
+        file = Some(temporary);
     }
-    let writer = stored.ok_or_else(|| {
-        ApiError::new(
+    let kind = judged(&report).await?;
+    let (Some(temporary), Some(kind)) = (file, kind) else {
+        return Err(ApiError::new(
             StatusCode::BAD_REQUEST,
             "missing_field",
             "the form has no file",
-        )
-    })?;
+        ));
+    };
     if title.chars().any(char::is_control) {
         let detail = "a title has no control characters";
         return Err(ApiError::new(
@@ -64,7 +61,7 @@ pub(crate) async fn upload(
             detail,
         ));
     }
-    let image = keep(&app, &principal, id, key, title, writer).await?;
+    let image = keep(&app, &principal, kind, title, temporary).await?;
     Ok((StatusCode::CREATED, Json(describe(&image))).into_response())
 }
 
@@ -72,22 +69,26 @@ pub(crate) async fn upload(
 pub(crate) async fn upload_avatar(
     State(app): State<App>,
     principal: Principal,
+    report: UploadReport,
     body: Body,
 ) -> ApiResult<Json<Value>> {
-    let id = Uuid::now_v7().to_string();
-    let key = object_key(&principal, &id);
-    let mut writer = app.objects.create(&key);
+    let mut temporary = app.objects.create();
     let mut chunks: BodyDataStream = body.into_data_stream();
     while let Some(chunk) = chunks.next().await {
-        writer.write(chunk.map_err(unreadable)?).await?;
+        temporary.write(chunk.map_err(unreadable)?).await?;
     }
-    let image = keep(&app, &principal, id, key, "Avatar".to_owned(), writer).await?;
+    let kind = judged(&report).await?;
+    let kind = kind.ok_or_else(ApiError::not_found)?;
+    let image = keep(&app, &principal, kind, "Avatar".to_owned(), temporary).await?;
     app.db.set_avatar(principal.subject(), &image.id).await?;
     Ok(Json(describe(&image)))
 }
 
-fn object_key(principal: &Principal, id: &str) -> String {
-    format!("images/{}/{id}", principal.subject())
+/// What the file of an upload is, now that all of it was judged.
+async fn judged(report: &UploadReport) -> ApiResult<Option<Kind>> {
+    let summary = report.verdict().await.map_err(unreadable)?;
+    let mut files = summary.parts().iter().filter_map(UploadedPart::file);
+    Ok(files.next().map(UploadedFile::kind))
 }
 
 /// A body that stops short of what was judged: the client went away.
@@ -99,85 +100,7 @@ fn unreadable(_error: impl std::error::Error) -> ApiError {
     )
 }
 
-/// Finishes an object and its record, or neither: in a task of its own, so that
-/// a client that goes away now leaves no object without a record.
-async fn keep(
-    app: &App,
-    principal: &Principal,
-    id: String,
-    key: String,
-    title: String,
-    writer: Writer,
-) -> ApiResult<Image> {
-    let (app, principal) = (app.clone(), principal.clone());
-    let work = async move {
-        let stored = writer.finish().await?;
-        let outcome = record(&app, &principal, id, &key, title, stored).await;
-        if outcome.is_err()
-            && let Err(error) = app.objects.delete(&key).await
-        {
-            tracing::error!(%error, key, "an object without a record could not be removed");
-        }
-        outcome
-    };
-    tokio::spawn(work.in_current_span()).await?
-}
-
-async fn record(
-    app: &App,
-    principal: &Principal,
-    id: String,
-    key: &str,
-    title: String,
-    stored: Stored,
-) -> ApiResult<Image> {
-    let invalid = || {
-        ApiError::new(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            "invalid_image",
-            "the picture has no readable size",
-        )
-    };
-    let kind = Kind::sniff(&stored.start).ok_or_else(invalid)?;
-    let size = imagesize::blob_size(&stored.start).map_err(|_| invalid())?;
-    let (width, height) = (size.width as u64, size.height as u64);
-    if width == 0 || height == 0 {
-        return Err(invalid());
-    }
-    if width.saturating_mul(height) > app.upload.max_pixels {
-        let detail = "the picture has more pixels than allowed";
-        return Err(
-            ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "too_many_pixels", detail)
-                .member("limit", app.upload.max_pixels),
-        );
-    }
-    let number = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
-    let image = Image {
-        id,
-        object_key: key.to_owned(),
-        media_type: kind.media_type().to_owned(),
-        bytes: number(stored.bytes),
-        width: number(width),
-        height: number(height),
-        sha256: stored.sha256,
-        title,
-        created_at: now(),
-    };
-    if app
-        .db
-        .add_image(principal.subject(), &image, QUOTA_BYTES)
-        .await?
-    {
-        return Ok(image);
-    }
-    let detail = "there is no room left; delete pictures first";
-    Err(
-        ApiError::new(StatusCode::INSUFFICIENT_STORAGE, "quota_exceeded", detail)
-            .member("limit", QUOTA_BYTES),
-    )
-}
-
-fn describe(image: &Image) -> Value {
+pub(crate) fn describe(image: &Image) -> Value {
     let mut record = json!(image);
     record["url"] = format!("/api/images/{}/content", image.id).into();
     record
@@ -237,8 +160,7 @@ pub(crate) async fn show(
     Ok(Json(describe(&own(&app, &principal, &id).await?)))
 }
 
-/// `DELETE /api/images/{id}`: the object first, so that none is ever left without
-/// a record to find it by; a delete that fails half-way can be repeated.
+/// `DELETE /api/images/{id}`.
 pub(crate) async fn delete(
     State(app): State<App>,
     principal: Principal,
@@ -246,8 +168,7 @@ pub(crate) async fn delete(
 ) -> ApiResult<StatusCode> {
     let image = own(&app, &principal, &id).await?;
     let work = async move {
-        app.objects.delete(&image.object_key).await?;
-        if !app.db.delete_image(principal.subject(), &id).await? {
+        if !remove(&app, principal.subject(), &image).await? {
             return Err(ApiError::not_found());
         }
         Ok(StatusCode::NO_CONTENT)
@@ -255,7 +176,7 @@ pub(crate) async fn delete(
     tokio::spawn(work.in_current_span()).await?
 }
 
-/// `GET /api/images/{id}/content`: the bytes as they were uploaded, or a range.
+/// `GET /api/images/{id}/content`: the bytes as they are kept, or a range.
 pub(crate) async fn content(
     State(app): State<App>,
     principal: Principal,
@@ -314,10 +235,7 @@ fn with_headers(mut response: Response, image: &Image, etag: &str) -> Response {
     headers.insert(CONTENT_TYPE, ascii(image.media_type.clone()));
     headers.insert(ETAG, ascii(etag.to_owned()));
     headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-    headers.insert(
-        CACHE_CONTROL,
-        HeaderValue::from_static("private, max-age=3600"),
-    );
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
     headers.insert(
         CONTENT_SECURITY_POLICY,
         HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'; sandbox"),

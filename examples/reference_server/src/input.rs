@@ -70,7 +70,26 @@ fn is_json(content_type: Option<&http::HeaderValue>) -> bool {
     essence.is_some_and(|essence| essence.trim().eq_ignore_ascii_case("application/json"))
 }
 
+/// Tells whether a text holds a file: `data:TYPE;base64,…` (RFC 2397).
+fn holds_a_file(bytes: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(bytes);
+    text.split("\"data:").skip(1).any(|rest| {
+        let value = rest.split('"').next().unwrap_or_default();
+        value
+            .split(',')
+            .next()
+            .is_some_and(|kind| kind.ends_with(";base64"))
+    })
+}
+
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    if holds_a_file(bytes) {
+        return Err(ApiError::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "data_url",
+            "files are no part of JSON; send them to POST /api/images as multipart/form-data",
+        ));
+    }
     serde_json::from_slice(bytes).map_err(|error| {
         if error.is_data() {
             // Never the value: it may be a password.

@@ -51,6 +51,8 @@ pub(crate) struct Layers {
     pub(crate) image_upload: UploadLayer,
     /// Guards the body that is a picture.
     pub(crate) avatar_upload: UploadLayer,
+    #[cfg(feature = "s3")]
+    pub(crate) direct_upload: UploadLayer,
 }
 
 /// Starts the issuer of a configuration; its lifetimes are checked by `build`.
@@ -163,6 +165,8 @@ impl Layers {
                 .file("file", file.clone().required())
                 .text("title", TextRule::max_bytes(200))
                 .build()?,
+            #[cfg(feature = "s3")]
+            direct_upload: UploadLayer::raw(file.clone()).build()?,
             avatar_upload: UploadLayer::raw(file).require_length().build()?,
         })
     }

@@ -8,15 +8,19 @@ mod client;
 mod config;
 mod credentials;
 mod db;
+#[cfg(feature = "s3")]
+mod direct;
 mod health;
 mod images;
 mod input;
+mod keep;
 mod key_commands;
 mod keys;
 mod layers;
 mod limits;
 mod listen;
 mod me;
+mod metadata;
 mod objects;
 mod page;
 mod reader;
@@ -26,6 +30,7 @@ mod serve;
 mod session_commands;
 mod sessions;
 mod settings;
+mod sweep;
 
 use std::process::ExitCode;
 

@@ -15,6 +15,7 @@ use crate::auth::signed_out;
 use crate::credentials::{Asking, Proven, acceptable, hash_failed, verify};
 use crate::db::User;
 use crate::input::{Input, Typed};
+use crate::keep::remove;
 use crate::respond::{ApiError, ApiResult};
 
 /// `GET /api/me`.
@@ -145,8 +146,7 @@ pub(crate) async fn delete(State(app): State<App>, principal: Principal) -> ApiR
         // goes only when there is none.
         while !app.db.delete_user_without_images(subject).await? {
             for image in app.db.images(subject, None, 100).await? {
-                app.objects.delete(&image.object_key).await?;
-                app.db.delete_image(subject, &image.id).await?;
+                remove(&app, subject, &image).await?;
             }
         }
         Ok(signed_out(&app))

@@ -1,64 +1,182 @@
-//! Pictures as objects. The database knows them by key and never holds bytes.
+//! Pictures as objects, in a folder or in a bucket. The database knows them by
+//! key and never holds bytes.
+//!
+//! What comes in is a temporary object first. What is kept is named after its
+//! content, so that the same picture is there once.
 
-use std::path::Path;
+use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use bytes::Bytes;
-use futures_util::StreamExt as _;
+use futures_util::{StreamExt as _, TryStreamExt as _};
+#[cfg(feature = "s3")]
+use http::HeaderValue;
 use object_store::buffered::BufWriter;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path as Key;
-use object_store::{GetOptions, GetRange, ObjectStore, ObjectStoreExt as _};
-use sha2::{Digest as _, Sha256};
+use object_store::{
+    Attribute, AttributeValue, Attributes, GetOptions, GetRange, ObjectMeta, ObjectStore,
+    ObjectStoreExt as _, PutMode, PutOptions,
+};
 use tokio::io::AsyncWriteExt as _;
+use uuid::Uuid;
 
 use crate::db::private_folder;
 
-/// How many bytes of a new object wait in memory.
-const BUFFER: usize = 1024 * 1024;
+/// Where temporary objects are, and where those that are kept.
+pub(crate) const TEMPORARY: &str = "tmp";
+pub(crate) const KEPT: &str = "blobs";
 
-/// How much of a picture's start is kept to read its size from.
-const HEADER_BYTES: usize = 1024 * 1024;
+/// Where clients may write themselves, if the store is a bucket.
+pub(crate) const INCOMING: &str = "incoming";
+
+/// Where objects are.
+#[derive(Clone)]
+pub(crate) enum Storage {
+    /// In a folder of this machine.
+    Folder(PathBuf),
+    /// In a bucket, below a prefix; how to reach it say the `AWS_…` settings.
+    #[cfg(feature = "s3")]
+    Bucket { name: String, prefix: String },
+}
+
+impl fmt::Display for Storage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Folder(path) => path.display().fmt(f),
+            #[cfg(feature = "s3")]
+            Self::Bucket { name, prefix } => write!(f, "s3://{name}/{prefix}"),
+        }
+    }
+}
+
+impl fmt::Debug for Storage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
 
 /// The object store.
 #[derive(Clone, Debug)]
 pub(crate) struct Objects {
     store: Arc<dyn ObjectStore>,
-}
-
-/// What is known of a stored object.
-#[derive(Debug)]
-pub(crate) struct Stored {
-    pub(crate) bytes: u64,
-    pub sha256: String,
-    /// The first bytes, enough to read a picture's size from.
-    pub(crate) start: Vec<u8>,
+    /// How many bytes of a new object wait in memory.
+    buffer: usize,
+    /// Whether the store writes down what an object is; a folder has no place for it.
+    describes: bool,
+    #[cfg(feature = "s3")]
+    pub(crate) direct: Option<crate::direct::Bucket>,
 }
 
 impl Objects {
-    /// Opens a folder as an object store.
+    /// Opens the store.
     ///
     /// # Errors
     ///
-    /// If the folder cannot be created.
-    pub(crate) fn open(folder: &Path) -> Result<Self, Box<dyn std::error::Error>> {
-        private_folder(folder)?;
-        let store = LocalFileSystem::new_with_prefix(folder)?.with_automatic_cleanup(true);
-        Ok(Self {
-            store: Arc::new(store),
-        })
+    /// If a folder cannot be created, or the settings of a bucket cannot be read.
+    pub(crate) fn open(storage: &Storage) -> Result<Self, Box<dyn std::error::Error>> {
+        match storage {
+            Storage::Folder(folder) => {
+                private_folder(folder)?;
+                let store = LocalFileSystem::new_with_prefix(folder)?.with_automatic_cleanup(true);
+                Ok(Self {
+                    store: Arc::new(store),
+                    buffer: 1024 * 1024,
+                    describes: false,
+                    #[cfg(feature = "s3")]
+                    direct: None,
+                })
+            }
+            #[cfg(feature = "s3")]
+            Storage::Bucket { name, prefix } => {
+                let (store, direct) = crate::direct::Bucket::open(name, prefix)?;
+                Ok(Self {
+                    store,
+                    // The smallest part that is allowed.
+                    buffer: 5 * 1024 * 1024,
+                    describes: true,
+                    direct: Some(direct),
+                })
+            }
+        }
     }
 
-    /// Starts an object. Until it is finished there is nothing under the key,
-    /// and a writer that is dropped leaves nothing behind.
-    pub(crate) fn create(&self, key: &str) -> Writer {
-        let upload = BufWriter::with_capacity(self.store.clone(), Key::from(key), BUFFER);
-        Writer {
-            upload,
-            hash: Sha256::new(),
-            bytes: 0,
-            start: Vec::new(),
+    /// Starts a temporary object. Dropping it removes it.
+    pub(crate) fn create(&self) -> Temporary {
+        let now = Uuid::now_v7();
+        let day = now
+            .get_timestamp()
+            .map_or(0, |time| time.to_unix().0 / 86_400);
+        let key = Key::from(format!("{TEMPORARY}/{day}/{now}"));
+        let upload = BufWriter::with_capacity(self.store.clone(), key.clone(), self.buffer);
+        Temporary {
+            objects: self.clone(),
+            key,
+            upload: Some(upload.with_max_concurrency(2)),
+        }
+    }
+
+    /// Opens an object that somebody else has written: what it says it is, and
+    /// what is in it; `None` if it is not there.
+    ///
+    /// # Errors
+    ///
+    /// If the store fails.
+    #[cfg(feature = "s3")]
+    pub(crate) async fn written(
+        &self,
+        key: &str,
+    ) -> object_store::Result<Option<(HeaderValue, Body)>> {
+        let found = match self.store.get(&Key::from(key)).await {
+            Err(object_store::Error::NotFound { .. }) => return Ok(None),
+            other => other?,
+        };
+        let kind = found.attributes.get(&Attribute::ContentType);
+        let kind = kind.and_then(|kind| HeaderValue::from_str(kind).ok());
+        let chunks = found
+            .into_stream()
+            .map(|chunk| chunk.map_err(std::io::Error::other));
+        let unknown = HeaderValue::from_static("application/octet-stream");
+        Ok(Some((kind.unwrap_or(unknown), Body::from_stream(chunks))))
+    }
+
+    /// Takes an object that somebody else has written as a temporary one.
+    #[cfg(feature = "s3")]
+    pub(crate) fn take(&self, key: &str) -> Temporary {
+        Temporary {
+            objects: self.clone(),
+            key: Key::from(key),
+            upload: None,
+        }
+    }
+
+    /// Keeps an object under a key that says what is in it; it may be there.
+    ///
+    /// # Errors
+    ///
+    /// If the store fails.
+    pub(crate) async fn keep(
+        &self,
+        key: &str,
+        media_type: &'static str,
+        bytes: Bytes,
+    ) -> object_store::Result<()> {
+        let kind = (Attribute::ContentType, AttributeValue::from(media_type));
+        let options = PutOptions {
+            mode: PutMode::Create,
+            attributes: Attributes::from_iter(Some(kind).filter(|_| self.describes)),
+            ..PutOptions::default()
+        };
+        match self
+            .store
+            .put_opts(&Key::from(key), bytes.into(), options)
+            .await
+        {
+            Err(object_store::Error::AlreadyExists { .. }) => Ok(()),
+            other => other.map(drop),
         }
     }
 
@@ -96,50 +214,92 @@ impl Objects {
             other => other,
         }
     }
+
+    /// Lists what is below a folder and was last written before a time.
+    ///
+    /// # Errors
+    ///
+    /// If the store fails.
+    pub(crate) async fn older(
+        &self,
+        folder: &str,
+        age: Duration,
+    ) -> object_store::Result<Vec<String>> {
+        let mut found = self.store.list(Some(&Key::from(folder)));
+        let mut keys = Vec::new();
+        while let Some(ObjectMeta {
+            location,
+            last_modified,
+            ..
+        }) = found.try_next().await?
+        {
+            let written = std::time::SystemTime::from(last_modified);
+            if written.elapsed().is_ok_and(|elapsed| elapsed > age) {
+                keys.push(location.to_string());
+            }
+        }
+        Ok(keys)
+    }
 }
 
-/// Writes an object as its bytes come in.
+/// An object that is removed, unless something is made of it: when its writer is
+/// dropped, whatever the reason, nothing stays behind.
 #[derive(Debug)]
-pub(crate) struct Writer {
-    upload: BufWriter,
-    hash: Sha256,
-    bytes: u64,
-    start: Vec<u8>,
+pub(crate) struct Temporary {
+    objects: Objects,
+    key: Key,
+    /// `None` once the object is whole.
+    upload: Option<BufWriter>,
 }
 
-impl Writer {
+impl Temporary {
     /// Adds bytes.
     ///
     /// # Errors
     ///
     /// If the store fails.
     pub(crate) async fn write(&mut self, bytes: Bytes) -> object_store::Result<()> {
-        self.hash.update(&bytes);
-        self.bytes += bytes.len() as u64;
-        let wanted = HEADER_BYTES
-            .saturating_sub(self.start.len())
-            .min(bytes.len());
-        self.start.extend_from_slice(&bytes[..wanted]);
-        self.upload.put(bytes).await
+        match &mut self.upload {
+            Some(upload) => upload.put(bytes).await,
+            None => Err(object_store::Error::NotImplemented {
+                operation: "writing on".to_owned(),
+                implementer: "a whole object".to_owned(),
+            }),
+        }
     }
 
-    /// Makes the object appear under its key.
+    /// Completes the object and reads it whole.
     ///
     /// # Errors
     ///
     /// If the store fails.
-    pub(crate) async fn finish(mut self) -> std::io::Result<Stored> {
-        self.upload.shutdown().await?;
-        let sha256 = self
-            .hash
-            .finalize()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
-        Ok(Stored {
-            bytes: self.bytes,
-            sha256,
-            start: self.start,
-        })
+    pub(crate) async fn read_back(&mut self) -> std::io::Result<Bytes> {
+        // A writer that could not end cannot be told to stop either; the parts
+        // it leaves in a bucket end by the bucket's own rule.
+        if let Some(mut upload) = self.upload.take() {
+            upload.shutdown().await?;
+        }
+        let found = self.objects.store.get(&self.key).await?;
+        Ok(found.bytes().await?)
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        let (objects, key, upload) = (self.objects.clone(), self.key.clone(), self.upload.take());
+        // At the end of the process the sweeper of the next one does it.
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+            return;
+        };
+        runtime.spawn(async move {
+            // Parts of an object in a bucket are kept until somebody says so.
+            let aborted = match upload {
+                Some(mut upload) => upload.abort().await,
+                None => Ok(()),
+            };
+            if let Err(error) = aborted.and(objects.delete(key.as_ref()).await) {
+                tracing::warn!(%error, %key, "a temporary object could not be removed yet");
+            }
+        });
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tower_rampart::rate_limit::Quota;
 
 use crate::db::Location;
+use crate::objects::Storage;
 use crate::settings::{Problem, Settings};
 
 /// Reads settings, and collects what is wrong with them.
@@ -87,6 +88,22 @@ impl Reader<'_> {
         }
     }
 
+    /// Reads where objects are; in a folder by default.
+    pub(crate) fn storage(&mut self, name: &str, default: &Path) -> Storage {
+        let bucket = self
+            .settings
+            .get(name)
+            .and_then(|url| url.strip_prefix("s3://"));
+        if let Some(bucket) = bucket {
+            match bucket_of(bucket) {
+                Ok(storage) => return storage,
+                Err(text) => self.problem(name, text),
+            }
+            return Storage::Folder(default.to_owned());
+        }
+        Storage::Folder(self.path(name, "file://", default))
+    }
+
     pub(crate) fn duration(&mut self, name: &str, default: &str) -> Duration {
         self.parse(
             name,
@@ -142,6 +159,37 @@ impl Reader<'_> {
             |text| parse_digits(text).filter(|number| *number > 0),
         )
     }
+}
+
+#[cfg(not(feature = "s3"))]
+fn bucket_of(_bucket: &str) -> Result<Storage, &'static str> {
+    Err("this build has no S3; build it with --features s3, or write file://PATH")
+}
+
+/// Reads `BUCKET/PREFIX`.
+#[cfg(feature = "s3")]
+fn bucket_of(bucket: &str) -> Result<Storage, &'static str> {
+    let (name, prefix) = bucket.split_once('/').unwrap_or((bucket, ""));
+    let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || ".-".contains(c);
+    let prefix = prefix.trim_end_matches('/');
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
+    if !(3..=63).contains(&name.len()) || !name.chars().all(legal) {
+        return Err("names no bucket; write s3://BUCKET or s3://BUCKET/PREFIX");
+    }
+    if !prefix.chars().all(plain)
+        || (!prefix.is_empty()
+            && prefix
+                .split('/')
+                .any(|part| part.trim_matches('.').is_empty()))
+    {
+        return Err(
+            "has a prefix that is no path of letters, digits, -, _ and .; write s3://BUCKET/PREFIX",
+        );
+    }
+    Ok(Storage::Bucket {
+        name: name.to_owned(),
+        prefix: prefix.to_owned(),
+    })
 }
 
 #[cfg(not(feature = "postgres"))]

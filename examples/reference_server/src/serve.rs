@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Semaphore;
 use tower_rampart::clock::SystemClock;
 use tower_rampart::password::{LoginHasher, PasswordHasher, calibrate_cost};
 use tower_rampart::session::{EndReason, SecurityEventReceiver, SessionCookies, security_events};
@@ -16,12 +17,13 @@ use crate::cli::say;
 use crate::config::Config;
 use crate::db::{Db, Location, is_open_to_others, private_folder};
 use crate::health::Readiness;
+use crate::keep::AT_ONCE;
 use crate::keys::{self, Configured, Keys};
 use crate::layers::{Layers, issuer_builder};
 use crate::limits::Limits;
 use crate::listen::{self, Stop, stopped};
 use crate::objects::Objects;
-use crate::secrets;
+use crate::{secrets, sweep};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
@@ -85,8 +87,12 @@ async fn serve(config: Config) -> Result<()> {
         upload: Arc::new(UploadLimits {
             max_bytes: config.upload_max_bytes,
             max_pixels: config.upload_max_pixels,
+            quota_bytes: config.upload_quota_bytes,
         }),
         readiness: Readiness::default(),
+        keeping: Arc::new(Semaphore::new(AT_ONCE)),
+        #[cfg(feature = "s3")]
+        direct_upload: layers.direct_upload.clone(),
         issuer: issuer.clone(),
         db,
     };
@@ -108,6 +114,7 @@ async fn serve(config: Config) -> Result<()> {
         app.db.clone(),
         issuer,
     ));
+    let sweeping = tokio::spawn(sweep::follow(app.clone()));
     let operators = app::operators(app.clone(), &layers);
     let router = app::router(app, &layers);
     let stop = stop_signal()?;
@@ -123,6 +130,7 @@ async fn serve(config: Config) -> Result<()> {
     }
     following.abort();
     rotating.abort();
+    sweeping.abort();
     Ok(())
 }
 
@@ -159,7 +167,7 @@ fn greet(config: &Config, address: SocketAddr, admin: SocketAddr, cost: u8) {
     say(&format!("page      http://{address}/"));
     say(&format!("operators http://{admin}/readyz"));
     say(&format!("database  {}", config.database));
-    say(&format!("objects   {}", config.objects.display()));
+    say(&format!("objects   {}", config.objects));
     if config.secret.is_none() {
         say(&format!(
             "secret    {}",

@@ -79,6 +79,9 @@ pub(crate) struct Flags {
     /// Pixels of a picture (`UPLOAD_MAX_PIXELS`).
     #[arg(long, global = true)]
     upload_max_pixels: Option<String>,
+    /// Bytes of pictures that an account may keep (`UPLOAD_QUOTA_BYTES`).
+    #[arg(long, global = true)]
+    upload_quota_bytes: Option<String>,
 }
 
 /// Every name that means something here.
@@ -115,6 +118,7 @@ pub(crate) const NAMES: &[&str] = &[
     "PASSWORD_MIN_CHARS",
     "UPLOAD_MAX_BYTES",
     "UPLOAD_MAX_PIXELS",
+    "UPLOAD_QUOTA_BYTES",
 ];
 
 /// Settings of services that this build does not have.
@@ -184,6 +188,7 @@ impl Settings {
             ("PASSWORD_MIN_CHARS", flags.password_min_chars),
             ("UPLOAD_MAX_BYTES", flags.upload_max_bytes),
             ("UPLOAD_MAX_PIXELS", flags.upload_max_pixels),
+            ("UPLOAD_QUOTA_BYTES", flags.upload_quota_bytes),
         ] {
             if let Some(value) = value {
                 settings.values.insert(name.to_owned(), value);

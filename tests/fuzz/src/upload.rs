@@ -1,5 +1,6 @@
-//! Any bytes as an upload: no panic, nothing comes out that did not go in, and the
-//! verdict does not depend on how the bytes are cut.
+//! Any bytes as an upload: no panic, nothing comes out that did not go in, the
+//! verdict does not depend on how the bytes are cut, and multer reads a form
+//! that is accepted as the layer says it is.
 //!
 //! Runs as [`verify`](verify.rs) does, with `--bin upload`. The first byte says
 //! how the rest is cut, and whether it is a form or a file.
@@ -18,7 +19,7 @@ use http_body::{Body, Frame};
 use http_body_util::{BodyExt as _, Full};
 use libfuzzer_sys::fuzz_target;
 use tower::{Layer as _, ServiceExt as _, service_fn};
-use tower_rampart::upload::{FileRule, TextRule, UploadBody, UploadLayer};
+use tower_rampart::upload::{FileRule, Kind, TextRule, UploadBody, UploadLayer, UploadReport};
 
 struct Chunks(VecDeque<Bytes>);
 
@@ -42,6 +43,7 @@ static RUNTIME: LazyLock<tokio::runtime::Runtime> = LazyLock::new(|| {
 static FORM: LazyLock<UploadLayer> = LazyLock::new(|| {
     UploadLayer::multipart()
         .file("file", FileRule::images().max_bytes(500).max_count(2))
+        .file("note", FileRule::kinds([Kind::Csv, Kind::Text]))
         .text("title", TextRule::max_bytes(50))
         .build()
         .expect("valid")
@@ -65,11 +67,15 @@ fn verdict(form: bool, bytes: &[u8], size: usize) -> u16 {
     let handler = service_fn(move |request: Request<UploadBody<Chunks>>| {
         let sent = sent.clone();
         async move {
+            let report = request.extensions().get::<UploadReport>().cloned();
             let mut body = request.into_body();
             let mut read = Vec::new();
             while let Some(Ok(frame)) = body.frame().await {
                 read.extend(frame.into_data().unwrap_or_default());
                 assert!(sent.starts_with(&read), "nothing is made up");
+            }
+            if form {
+                compare(report.expect("a report"), sent).await;
             }
             Ok::<_, Infallible>(Response::new(Full::new(Bytes::from(read))))
         }
@@ -90,6 +96,33 @@ fn verdict(form: bool, bytes: &[u8], size: usize) -> u16 {
         }
         status
     })
+}
+
+/// Name, file name and size of each part, but for inputs left empty.
+type Parts = Vec<(Option<String>, Option<String>, u64)>;
+
+async fn compare(report: UploadReport, sent: Bytes) {
+    let summary = report.verdict().await.expect("read to its end");
+    let ours = summary.parts().iter().map(|part| {
+        let filename = part.file().and_then(|file| file.name());
+        (
+            part.field().map(str::to_owned),
+            filename.map(str::to_owned),
+            part.bytes(),
+        )
+    });
+    let mut theirs = Parts::new();
+    let stream = Full::new(sent).into_data_stream();
+    let mut parser = multer::Multipart::new(stream, "B");
+    while let Some(field) = parser.next_field().await.expect("readable") {
+        let name = field.name().map(str::to_owned);
+        let filename = field.file_name().map(str::to_owned);
+        let bytes = field.bytes().await.expect("readable").len() as u64;
+        if bytes > 0 || filename.as_deref() != Some("") {
+            theirs.push((name, filename, bytes));
+        }
+    }
+    assert_eq!(ours.collect::<Parts>(), theirs);
 }
 
 fuzz_target!(|input: &[u8]| {

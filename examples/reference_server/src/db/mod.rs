@@ -5,6 +5,7 @@
 mod accounts;
 mod files;
 mod keys;
+mod locks;
 mod pictures;
 
 use std::fmt;
@@ -27,6 +28,7 @@ use tower_rampart::session::{RefreshStore, SqliteStore};
 pub(crate) use accounts::User;
 pub(crate) use files::{is_open_to_others, private_folder};
 pub(crate) use keys::KeyRow;
+use locks::Locks;
 pub(crate) use pictures::Image;
 
 /// How long a request waits for a connection. A renewal asks twice.
@@ -67,6 +69,8 @@ impl fmt::Display for Location {
 #[derive(Clone, Debug)]
 pub(crate) struct Db {
     pool: Pool,
+    /// For objects, where the database has no locks of its own.
+    locks: Locks,
 }
 
 #[derive(Clone, Debug)]
@@ -155,7 +159,8 @@ impl Db {
             .connect_with(options)
             .await?;
         let pool = Pool::Sqlite(pool);
-        Ok(Self { pool })
+        let locks = Locks::default();
+        Ok(Self { pool, locks })
     }
 
     #[cfg(feature = "postgres")]
@@ -172,7 +177,8 @@ impl Db {
             .connect_with(options)
             .await?;
         let pool = Pool::Postgres(pool);
-        Ok(Self { pool })
+        let locks = Locks::default();
+        Ok(Self { pool, locks })
     }
 
     async fn migrate(&self) -> Opened<()> {

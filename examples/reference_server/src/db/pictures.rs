@@ -23,28 +23,46 @@ const IMAGE: &str = "SELECT id, object_key, media_type, bytes, width, height, sh
 
 impl Db {
     /// Adds a picture's record, unless its owner would then hold more than
-    /// `quota` bytes; tells whether it did.
+    /// `quota` bytes; tells whether it did. However many are added at once,
+    /// together they stay within the quota.
     pub(crate) async fn add_image(&self, owner: &str, image: &Image, quota: u64) -> Result<bool> {
+        const ADD: &str = "INSERT INTO images (id, owner_id, object_key, media_type, bytes, width, height, sha256, title, created_at) \
+             SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10 \
+             WHERE $5 + (SELECT coalesce(sum(bytes), 0) FROM images WHERE owner_id = $2) <= $11";
         on!(self, pool => {
-            let done = sqlx::query(
-                "INSERT INTO images (id, owner_id, object_key, media_type, bytes, width, height, sha256, title, created_at) \
-                 SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10 \
-                 WHERE $5 + (SELECT coalesce(sum(bytes), 0) FROM images WHERE owner_id = $2) <= $11",
-            )
-            .bind(&image.id)
-            .bind(owner)
-            .bind(&image.object_key)
-            .bind(&image.media_type)
-            .bind(image.bytes)
-            .bind(image.width)
-            .bind(image.height)
-            .bind(&image.sha256)
-            .bind(&image.title)
-            .bind(image.created_at)
-            .bind(i64::try_from(quota).unwrap_or(i64::MAX))
-            .execute(pool)
-            .await?;
+            let mut transaction = pool.begin().await?;
+            // The others wait for the account; SQLite has one writer anyway.
+            sqlx::query("UPDATE users SET id = id WHERE id = $1")
+                .bind(owner)
+                .execute(&mut *transaction)
+                .await?;
+            let done = sqlx::query(ADD)
+                .bind(&image.id)
+                .bind(owner)
+                .bind(&image.object_key)
+                .bind(&image.media_type)
+                .bind(image.bytes)
+                .bind(image.width)
+                .bind(image.height)
+                .bind(&image.sha256)
+                .bind(&image.title)
+                .bind(image.created_at)
+                .bind(i64::try_from(quota).unwrap_or(i64::MAX))
+                .execute(&mut *transaction)
+                .await?;
+            transaction.commit().await?;
             Ok(done.rows_affected() == 1)
+        })
+    }
+
+    /// Tells whether a picture is stored as this object.
+    pub(crate) async fn is_object_used(&self, key: &str) -> Result<bool> {
+        on!(self, pool => {
+            let found = sqlx::query("SELECT 1 FROM images WHERE object_key = $1 LIMIT 1")
+                .bind(key)
+                .fetch_optional(pool)
+                .await?;
+            Ok(found.is_some())
         })
     }
 

@@ -3,12 +3,15 @@
 mod account;
 mod attacks;
 mod browser;
+#[cfg(feature = "s3")]
+mod bucket;
 mod chromium;
 mod commands;
 mod cross_origin;
 mod images;
 mod keys;
 mod limits;
+mod objects;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod readme;

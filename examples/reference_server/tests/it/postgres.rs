@@ -10,7 +10,7 @@ use crate::server::{PASSWORD, Server, png, refresh, refused, text};
 use crate::services;
 
 /// A database of its own, with the server's tables.
-fn database(name: &str) -> Option<String> {
+pub(crate) fn database(name: &str) -> Option<String> {
     let service = services::postgres()?;
     let admin = service.postgres_url("postgres");
     let created = std::process::Command::new("psql")

@@ -1,0 +1,211 @@
+//! Pictures that go straight to the bucket, and are judged before they are kept.
+//!
+//! A signed address lets a client write one object under a name that nobody
+//! serves. What it says about itself counts for nothing: when the client is done
+//! the object is read through the rules that every other upload obeys.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, Method, Request, StatusCode};
+use http_body_util::BodyExt as _;
+use object_store::aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey};
+use object_store::path::Path as Key;
+use object_store::prefix::PrefixStore;
+use object_store::signer::{SignedUrlOptions, Signer as _};
+use object_store::{BackoffConfig, ClientConfigKey, ObjectStore, RetryConfig};
+use serde::Deserialize;
+use serde_json::json;
+use tower::{Layer as _, ServiceExt as _, service_fn};
+use tower_rampart::identity::{Principal, RequestId};
+use tower_rampart::upload::{Kind, UploadBody, UploadReport};
+use uuid::Uuid;
+
+use crate::app::App;
+use crate::images::describe;
+use crate::input::{Input, OptionalInput};
+use crate::keep::keep;
+use crate::objects::INCOMING;
+use crate::respond::{ApiError, ApiResult};
+
+/// How long an address may be written to.
+const VALID: Duration = Duration::from_secs(600);
+
+/// A bucket, as far as clients may write to it.
+#[derive(Clone, Debug)]
+pub(crate) struct Bucket {
+    signer: Arc<AmazonS3>,
+    prefix: Key,
+}
+
+impl Bucket {
+    /// Opens a bucket by the `AWS_…` settings.
+    ///
+    /// # Errors
+    ///
+    /// If they cannot be read.
+    pub(crate) fn open(
+        name: &str,
+        prefix: &str,
+    ) -> object_store::Result<(Arc<dyn ObjectStore>, Self)> {
+        // A request waits no longer than its client does.
+        let retry = RetryConfig {
+            max_retries: 2,
+            retry_timeout: Duration::from_secs(8),
+            backoff: BackoffConfig::default(),
+        };
+        let timeout = AmazonS3ConfigKey::Client(ClientConfigKey::Timeout);
+        let builder = AmazonS3Builder::from_env().with_config(timeout, "8 seconds");
+        let store = builder.with_bucket_name(name).with_retry(retry).build()?;
+        let signer = Arc::new(store.clone());
+        let prefix = Key::from(prefix);
+        Ok((
+            Arc::new(PrefixStore::new(store, prefix.clone())),
+            Self { signer, prefix },
+        ))
+    }
+
+    /// Signs an address for one `PUT` of a media type.
+    async fn sign(&self, key: &str, media_type: &'static str) -> object_store::Result<String> {
+        let path = self
+            .prefix
+            .parts()
+            .chain(Key::from(key).parts())
+            .collect::<Key>();
+        let kind = HeaderValue::from_static(media_type);
+        let options = SignedUrlOptions::new().with_signed_header(CONTENT_TYPE, kind);
+        let url = self
+            .signer
+            .signed_url_opts(Method::PUT, &path, VALID, &options)
+            .await?;
+        Ok(url.to_string())
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Announced {
+    media_type: String,
+}
+
+/// `POST /api/images/direct`: where to `PUT` a picture, and with which headers.
+pub(crate) async fn begin(
+    State(app): State<App>,
+    principal: Principal,
+    Input(announced): Input<Announced>,
+) -> ApiResult<Response> {
+    let bucket = app
+        .objects
+        .direct
+        .as_ref()
+        .ok_or_else(ApiError::not_found)?;
+    let kinds = [Kind::Gif, Kind::Jpeg, Kind::Png, Kind::WebP];
+    let kind = kinds
+        .into_iter()
+        .find(|kind| kind.media_type() == announced.media_type);
+    let kind = kind.ok_or_else(|| {
+        let detail = "announce image/gif, image/jpeg, image/png or image/webp";
+        ApiError::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "unsupported_media_type",
+            detail,
+        )
+    })?;
+    let id = Uuid::now_v7();
+    let url = bucket
+        .sign(&incoming(&principal, id), kind.media_type())
+        .await?;
+    let body = json!({
+        "id": id.to_string(),
+        "method": "PUT",
+        "url": url,
+        "headers": {"content-type": kind.media_type()},
+        "expires_in": VALID.as_secs(),
+        "max_bytes": app.upload.max_bytes,
+    });
+    Ok((StatusCode::CREATED, Json(body)).into_response())
+}
+
+/// The name that only this account can have written to.
+fn incoming(principal: &Principal, id: Uuid) -> String {
+    format!("{INCOMING}/{}/{id}", principal.subject())
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Written {
+    #[serde(default)]
+    title: String,
+}
+
+/// `POST /api/images/direct/{id}`: the picture was written; 201 as for any other
+/// upload, or what is wrong with it. In both cases what was written is gone.
+pub(crate) async fn complete(
+    State(app): State<App>,
+    principal: Principal,
+    request_id: RequestId,
+    Path(id): Path<String>,
+    OptionalInput(written): OptionalInput<Written>,
+) -> ApiResult<Response> {
+    if app.objects.direct.is_none() {
+        return Err(ApiError::not_found());
+    }
+    if written.title.chars().count() > 200 || written.title.chars().any(char::is_control) {
+        let detail = "a title has at most 200 characters, and no control characters";
+        return Err(ApiError::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "invalid_title",
+            detail,
+        ));
+    }
+    let id = Uuid::parse_str(&id).map_err(|_| ApiError::not_found())?;
+    let key = incoming(&principal, id);
+    let Some((declared, body)) = app.objects.written(&key).await? else {
+        return Err(ApiError::not_found());
+    };
+    let temporary = app.objects.take(&key);
+    let kind = match judge(&app, request_id, declared, body).await? {
+        Ok(kind) => kind,
+        Err(refusal) => return Ok(refusal),
+    };
+    let image = keep(&app, &principal, kind, written.title, temporary).await?;
+    Ok((StatusCode::CREATED, Json(describe(&image))).into_response())
+}
+
+/// Reads an object through the rules of uploads.
+async fn judge(
+    app: &App,
+    request_id: RequestId,
+    declared: HeaderValue,
+    body: Body,
+) -> ApiResult<Result<Kind, Response>> {
+    let handler = service_fn(|mut request: Request<UploadBody<Body>>| async {
+        let report = request.extensions_mut().remove::<UploadReport>();
+        let mut body = request.into_body();
+        while let Some(frame) = body.frame().await {
+            frame.map_err(std::io::Error::other)?;
+        }
+        let report = report.ok_or_else(|| std::io::Error::other("nobody judged"))?;
+        let summary = report.verdict().await.map_err(std::io::Error::other)?;
+        let mut response = http::Response::new(Body::empty());
+        let file = summary.parts().first().and_then(|part| part.file());
+        if let Some(file) = file {
+            response.extensions_mut().insert(file.kind());
+        }
+        Ok::<_, std::io::Error>(response)
+    });
+    let request = Request::put("/")
+        .header(CONTENT_TYPE, declared)
+        .extension(request_id);
+    let request = request.body(body).map_err(std::io::Error::other)?;
+    let answer = app.direct_upload.layer(handler).oneshot(request).await?;
+    Ok(match answer.extensions().get::<Kind>() {
+        Some(kind) => Ok(*kind),
+        None => Err(answer.map(Body::new)),
+    })
+}

@@ -1,0 +1,117 @@
+//! From a temporary object to a picture with a record.
+
+use bytes::Bytes;
+use http::StatusCode;
+use sha2::{Digest as _, Sha256};
+use tower_rampart::identity::Principal;
+use tower_rampart::upload::Kind;
+use tracing::Instrument as _;
+use uuid::Uuid;
+
+use crate::app::App;
+use crate::db::{Image, now};
+use crate::metadata;
+use crate::objects::{KEPT, Temporary};
+use crate::respond::{ApiError, ApiResult};
+
+/// How many pictures are whole in memory at a time.
+pub(crate) const AT_ONCE: usize = 4;
+
+/// Makes a picture of a temporary object: in a task of its own, so that a
+/// client that goes away now leaves no object without a record.
+pub(crate) async fn keep(
+    app: &App,
+    principal: &Principal,
+    kind: Kind,
+    title: String,
+    mut temporary: Temporary,
+) -> ApiResult<Image> {
+    let (app, principal) = (app.clone(), principal.clone());
+    let work = async move {
+        let _turn = app.keeping.acquire().await.map_err(std::io::Error::other)?;
+        let bytes = temporary.read_back().await?;
+        let bytes = metadata::strip(kind, bytes);
+        let image = describe(&app, kind, title, &bytes)?;
+        store(&app, principal.subject(), image, kind, bytes).await
+    };
+    tokio::spawn(work.in_current_span()).await?
+}
+
+fn describe(app: &App, kind: Kind, title: String, bytes: &Bytes) -> ApiResult<Image> {
+    let invalid = || {
+        ApiError::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "invalid_image",
+            "the picture has no readable size",
+        )
+    };
+    let size = imagesize::blob_size(bytes).map_err(|_| invalid())?;
+    let (width, height) = (size.width as u64, size.height as u64);
+    if width == 0 || height == 0 {
+        return Err(invalid());
+    }
+    if width.saturating_mul(height) > app.upload.max_pixels {
+        let detail = "the picture has more pixels than allowed";
+        return Err(
+            ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "too_many_pixels", detail)
+                .member("limit", app.upload.max_pixels),
+        );
+    }
+    let sha256: String = Sha256::digest(bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    let number = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+    Ok(Image {
+        id: Uuid::now_v7().to_string(),
+        object_key: format!("{KEPT}/sha256/{}/{sha256}", &sha256[..2]),
+        media_type: kind.media_type().to_owned(),
+        bytes: number(bytes.len() as u64),
+        width: number(width),
+        height: number(height),
+        sha256,
+        title,
+        created_at: now(),
+    })
+}
+
+/// Stores the object, then its record; nobody adds or removes the same object
+/// meanwhile.
+async fn store(app: &App, owner: &str, image: Image, kind: Kind, bytes: Bytes) -> ApiResult<Image> {
+    let lock = app.db.lock_object(&image.object_key).await?;
+    app.objects
+        .keep(&image.object_key, kind.media_type(), bytes)
+        .await?;
+    let quota = app.upload.quota_bytes;
+    let added = app.db.add_image(owner, &image, quota).await;
+    if !matches!(added, Ok(true)) {
+        remove_unreferenced(app, &image.object_key).await?;
+    }
+    lock.release().await?;
+    if added? {
+        return Ok(image);
+    }
+    let detail = "there is no room left; delete pictures first";
+    Err(
+        ApiError::new(StatusCode::INSUFFICIENT_STORAGE, "quota_exceeded", detail)
+            .member("limit", quota),
+    )
+}
+
+/// Removes a picture, and its object if no other picture is the same; tells
+/// whether it was there. Should the object stay, the sweeper finds it.
+pub(crate) async fn remove(app: &App, owner: &str, image: &Image) -> ApiResult<bool> {
+    let lock = app.db.lock_object(&image.object_key).await?;
+    let removed = app.db.delete_image(owner, &image.id).await?;
+    remove_unreferenced(app, &image.object_key).await?;
+    lock.release().await?;
+    Ok(removed)
+}
+
+/// Removes an object that no record names. Whoever asks holds its lock.
+pub(crate) async fn remove_unreferenced(app: &App, key: &str) -> ApiResult<()> {
+    if !app.db.is_object_used(key).await? {
+        app.objects.delete(key).await?;
+    }
+    Ok(())
+}
