@@ -30,7 +30,7 @@ use crate::app::App;
 use crate::images::describe;
 use crate::input::{Input, OptionalInput};
 use crate::keep::keep;
-use crate::objects::INCOMING;
+use crate::objects::{INCOMING, Temporary};
 use crate::respond::{ApiError, ApiResult};
 
 /// How long an address may be written to.
@@ -168,44 +168,49 @@ pub(crate) async fn complete(
     let Some((declared, body)) = app.objects.written(&key).await? else {
         return Err(ApiError::not_found());
     };
-    let temporary = app.objects.take(&key);
-    let kind = match judge(&app, request_id, declared, body).await? {
-        Ok(kind) => kind,
+    // Whatever comes of it, what was written is removed.
+    let _written = app.objects.take(&key);
+    let (kind, temporary) = match judge(&app, request_id, declared, body).await? {
+        Ok(judged) => judged,
         Err(refusal) => return Ok(refusal),
     };
     let image = keep(&app, &principal, kind, written.title, temporary).await?;
     Ok((StatusCode::CREATED, Json(describe(&image))).into_response())
 }
 
-/// Reads an object through the rules of uploads.
+/// Copies an object through the rules of uploads: until its address is not valid
+/// any more a client may write it again, so what is kept is what was judged.
 async fn judge(
     app: &App,
     request_id: RequestId,
     declared: HeaderValue,
     body: Body,
-) -> ApiResult<Result<Kind, Response>> {
-    let handler = service_fn(|mut request: Request<UploadBody<Body>>| async {
-        let report = request.extensions_mut().remove::<UploadReport>();
-        let mut body = request.into_body();
-        while let Some(frame) = body.frame().await {
-            frame.map_err(std::io::Error::other)?;
+) -> ApiResult<Result<(Kind, Temporary), Response>> {
+    let (sender, mut copied) = tokio::sync::mpsc::channel(1);
+    let objects = app.objects.clone();
+    let handler = service_fn(move |mut request: Request<UploadBody<Body>>| {
+        let (sender, mut temporary) = (sender.clone(), objects.create());
+        async move {
+            let report = request.extensions_mut().remove::<UploadReport>();
+            let report = report.ok_or_else(|| std::io::Error::other("nobody judged"))?;
+            let mut body = request.into_body();
+            while let Some(frame) = body.frame().await {
+                let frame = frame.map_err(std::io::Error::other)?;
+                let bytes = frame.into_data().unwrap_or_default();
+                temporary.write(bytes).await?;
+            }
+            let summary = report.verdict().await.map_err(std::io::Error::other)?;
+            let file = summary.parts().first().and_then(|part| part.file());
+            let kind = file.ok_or_else(|| std::io::Error::other("no file"))?.kind();
+            let sent = sender.try_send((kind, temporary));
+            sent.map_err(|_| std::io::Error::other("judged twice"))?;
+            Ok::<_, std::io::Error>(http::Response::new(Body::empty()))
         }
-        let report = report.ok_or_else(|| std::io::Error::other("nobody judged"))?;
-        let summary = report.verdict().await.map_err(std::io::Error::other)?;
-        let mut response = http::Response::new(Body::empty());
-        let file = summary.parts().first().and_then(|part| part.file());
-        if let Some(file) = file {
-            response.extensions_mut().insert(file.kind());
-        }
-        Ok::<_, std::io::Error>(response)
     });
     let request = Request::put("/")
         .header(CONTENT_TYPE, declared)
         .extension(request_id);
     let request = request.body(body).map_err(std::io::Error::other)?;
     let answer = app.direct_upload.layer(handler).oneshot(request).await?;
-    Ok(match answer.extensions().get::<Kind>() {
-        Some(kind) => Ok(*kind),
-        None => Err(answer.map(Body::new)),
-    })
+    Ok(copied.try_recv().map_err(|_| answer.map(Body::new)))
 }
