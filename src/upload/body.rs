@@ -18,9 +18,14 @@ use super::shared::{Refused, Shared};
 use super::violation::Violation;
 use super::witness::Witness;
 
+/// How often a body is read for one answer, when what comes is not enough to be
+/// let through.
+const MAX_READS: usize = 32;
+
 /// A request body that lets through only what the rules accept.
 ///
-/// Its reader sees no byte of a refused upload, and usually no error either:
+/// Its reader sees no byte behind a violation, and never the end of a refused
+/// upload; what came before it was let through. It usually sees no error either:
 /// the layer drops the handler and answers.
 pub struct UploadBody<B> {
     /// Gone once the upload was refused.
@@ -101,7 +106,7 @@ where
             context.waker().wake_by_ref();
             return Poll::Pending;
         }
-        loop {
+        for _ in 0..MAX_READS {
             if let Some(bytes) = self.accepted.pop_front() {
                 self.paced = true;
                 return Poll::Ready(Some(Ok(Frame::data(bytes))));
@@ -126,6 +131,7 @@ where
                 },
                 Poll::Ready(Some(Err(error))) => {
                     self.ended = true;
+                    self.reporter.failed();
                     return Poll::Ready(Some(Err(UploadBodyError::failed(error))));
                 }
                 // Trailers are not part of what was judged.
@@ -133,15 +139,23 @@ where
                 Poll::Ready(None) => self.finish(),
             };
             if let Err(violation) = verdict {
-                self.reporter.refused(&violation);
                 self.accepted.clear();
                 let refused = Refused {
-                    violation,
+                    violation: violation.clone(),
                     rest: body.take(),
                 };
-                self.shared.refuse(refused, context);
+                // The response first: a handler that waits for the verdict must
+                // not answer before it is replaced.
+                if !self.shared.refuse(refused, context) {
+                    let rule = violation.clone().into_rejection().kind_name();
+                    crate::trace::degraded("upload-refused-after-its-answer", &rule);
+                }
+                self.reporter.refused(&violation);
             }
         }
+        // Others want to go on too.
+        context.waker().wake_by_ref();
+        Poll::Pending
     }
 
     fn take(&mut self, chunk: Bytes) -> Result<(), Violation> {

@@ -114,6 +114,9 @@ impl UploadLayerBuilder {
     /// Refuses nothing: tells the log and [`UploadReport`](super::UploadReport)
     /// what would have been refused, and passes every byte on as it came. To try
     /// rules on live traffic before they are enforced.
+    ///
+    /// Clients are not timed. A handler that goes by the verdict of the report
+    /// refuses what it refuses.
     pub fn dangerous_log_only(mut self) -> Self {
         self.rules.log_only = true;
         self
@@ -176,6 +179,11 @@ impl UploadLayerBuilder {
             ("max_files", rules.max_files == Some(0)),
             ("max_texts", rules.max_texts == Some(0)),
             ("idle", rules.pace.idle.is_zero()),
+            // Nobody's first byte is there at once.
+            (
+                "min_rate, grace",
+                rules.pace.min_rate > 0 && rules.pace.grace.is_zero(),
+            ),
             (
                 "deadline",
                 rules
@@ -199,10 +207,14 @@ impl UploadLayerBuilder {
             ),
             Content::Multipart(fields) => check_fields(fields, &rules, &mut problems),
         }
-        if rules.log_only && rules.canonical {
-            problems.push(Problem::ChangesNothing {
-                setting: "canonical",
-            });
+        for (setting, is_set) in [
+            ("canonical", rules.canonical),
+            ("respite", !rules.respite.is_zero()),
+            ("deadline", rules.pace.deadline.is_some()),
+        ] {
+            if rules.log_only && is_set {
+                problems.push(Problem::ChangesNothing { setting });
+            }
         }
         Problems::check(problems, || UploadLayer::from_rules(Arc::new(rules)))
     }
@@ -239,6 +251,36 @@ fn check_fields(fields: &[Field], rules: &Rules, problems: &mut Vec<Problem>) {
             });
         }
         check_rule(name, rule, rules, problems);
+    }
+    check_counts(fields, rules, problems);
+}
+
+/// A field may ask for more parts, or may hold more, than a form may have.
+fn check_counts(fields: &[Field], rules: &Rules, problems: &mut Vec<Problem>) {
+    let is_file = |field: &&Field| matches!(field.rule, FieldRule::File(_));
+    let files: Vec<_> = fields.iter().filter(is_file).collect();
+    let texts: Vec<_> = fields.iter().filter(|field| !is_file(field)).collect();
+    let all = fields.iter().collect();
+    for (setting, limit, fields) in [
+        ("max_parts", Some(rules.max_parts), all),
+        ("max_files", rules.max_files, files),
+        ("max_texts", rules.max_texts, texts),
+    ] {
+        let Some(limit) = limit.filter(|limit| *limit > 0) else {
+            continue;
+        };
+        let required = fields.iter().filter(|field| field.rule.required()).count();
+        let most = fields.iter().map(|field| field.rule.max_count()).max();
+        let wanted = u32::try_from(required)
+            .unwrap_or(u32::MAX)
+            .max(most.unwrap_or(0));
+        if wanted > limit {
+            problems.push(Problem::CountAboveTotal {
+                setting,
+                limit,
+                wanted,
+            });
+        }
     }
 }
 

@@ -82,18 +82,15 @@ fn is_decoy(text: &str) -> bool {
     })
 }
 
-/// Compares the extensions of `UTF-8''percent-encoded` and the plain name.
+/// Whether `UTF-8''percent-encoded` is the plain name: some parsers believe the
+/// one, some the other.
 fn agrees(extended: &str, plain: &str) -> bool {
     let Some((charset, encoded)) = extended.split_once("''") else {
         return false;
     };
-    let decoded = percent_decoded(encoded);
     !plain.is_empty()
         && charset.eq_ignore_ascii_case("utf-8")
-        && decoded.is_some_and(|name| {
-            super::filename::fault(&name).is_none()
-                && super::filename::extension(&name) == super::filename::extension(plain)
-        })
+        && percent_decoded(encoded).is_some_and(|name| name == plain)
 }
 
 fn percent_decoded(text: &str) -> Option<String> {

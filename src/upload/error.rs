@@ -17,6 +17,18 @@ pub enum Problem {
         /// The setting.
         setting: &'static str,
     },
+    /// The fields may hold, or need, more parts than the form may have.
+    #[error(
+        "{setting} is {limit}, and the fields ask for {wanted}; raise it, or lower their max_count"
+    )]
+    CountAboveTotal {
+        /// The setting.
+        setting: &'static str,
+        /// What it is.
+        limit: u32,
+        /// What it would have to be.
+        wanted: u32,
+    },
     /// Two rules for one field.
     #[error("field {field:?} has two rules; keep one")]
     DuplicateField {

@@ -2,24 +2,35 @@
 
 use std::sync::Arc;
 
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, TRANSFER_ENCODING};
 use http::{Method, Version, request};
-use http_body::SizeHint;
+use http_body::Body;
 
 use super::inspector::Inspector;
+use super::part::is_utf8;
 use super::rules::{Content, FileRule, Rules};
 use super::violation::Violation;
-use crate::wire::media_type::{MediaType, is_token};
+use crate::wire::media_type::MediaType;
 
 /// Chooses how to judge a body; `None` if there is none to judge.
 pub(super) fn inspector(
     rules: &Arc<Rules>,
     head: &request::Parts,
-    size: &SizeHint,
+    body: &impl Body,
 ) -> Result<Option<Inspector>, Violation> {
-    let empty = size.exact() == Some(0);
-    if empty && matches!(head.method, Method::GET | Method::HEAD | Method::OPTIONS) {
-        return Ok(None);
+    let size = body.size_hint();
+    if size.exact() == Some(0) || body.is_end_stream() || has_no_body(head) {
+        // None of these has a body to be judged (RFC 9110 §9.3).
+        let methods = [
+            Method::GET,
+            Method::HEAD,
+            Method::OPTIONS,
+            Method::DELETE,
+            Method::TRACE,
+        ];
+        if methods.contains(&head.method) {
+            return Ok(None);
+        }
     }
     let mut encodings = head.headers.get_all(CONTENT_ENCODING).iter();
     if encodings.any(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity")) {
@@ -82,6 +93,13 @@ pub(super) fn farewell(
     }
 }
 
+/// Whether there is no body, by what HTTP/1 says of its length.
+fn has_no_body(head: &request::Parts) -> bool {
+    head.version <= Version::HTTP_11
+        && !head.headers.contains_key(CONTENT_LENGTH)
+        && !head.headers.contains_key(TRANSFER_ENCODING)
+}
+
 fn declared_length(head: &request::Parts) -> Option<u64> {
     head.headers
         .get(CONTENT_LENGTH)?
@@ -123,8 +141,10 @@ fn content_type(head: &request::Parts, accept: &str) -> Result<MediaType, Violat
 fn raw_type(rule: &FileRule, head: &request::Parts) -> Result<String, Violation> {
     let accept: Vec<_> = rule.kinds.iter().map(|kind| kind.media_type()).collect();
     let accept = accept.join(", ");
-    let essence = content_type(head, &accept)?.essence;
-    if rule.kinds.iter().any(|kind| kind.is_declared_as(&essence)) {
+    let media_type = content_type(head, &accept)?;
+    let utf8 = is_utf8(&media_type);
+    let essence = media_type.essence;
+    if utf8 && rule.kinds.iter().any(|kind| kind.is_declared_as(&essence)) {
         Ok(essence)
     } else {
         Err(Violation::MediaType { accept })
@@ -149,7 +169,13 @@ fn boundary(head: &request::Parts) -> Result<String, Violation> {
         match name.as_str() {
             "boundary" if boundary.is_none() => boundary = Some(value),
             "boundary" => return malformed("the boundary is given twice"),
-            "charset" if !charset && is_token(&value) => charset = true,
+            // Some parsers read names and texts in it.
+            "charset" if !charset && value.eq_ignore_ascii_case("utf-8") => charset = true,
+            "charset" if !charset => {
+                return Err(Violation::MediaType {
+                    accept: FORM.to_owned(),
+                });
+            }
             _ => return malformed("the content type has an unknown parameter"),
         }
     }

@@ -47,6 +47,7 @@ impl Inspector {
                 sha256,
                 held: Vec::new(),
                 known: None,
+                last: Bytes::new(),
             })),
             max_bytes,
             seen: 0,
@@ -79,6 +80,16 @@ impl Inspector {
         }
     }
 
+    /// Tells what a form has in it, if it is complete unless something follows.
+    pub(super) fn complete(&self) -> Option<UploadSummary> {
+        let Form::Multipart(multipart) = &self.form else {
+            return None;
+        };
+        let parts = multipart.complete()?.to_vec();
+        let bytes = self.seen;
+        Some(UploadSummary { bytes, parts })
+    }
+
     /// Ends the body, and tells what was in it.
     pub(super) fn finish(&mut self, out: &mut VecDeque<Bytes>) -> Result<UploadSummary, Violation> {
         let parts = match &mut self.form {
@@ -106,6 +117,9 @@ struct Raw {
     held: Vec<u8>,
     /// What the file is, once its first bytes are known.
     known: Option<(Kind, Reading)>,
+    /// What came last, held back until more comes or the body ends: whoever has
+    /// read it all knows that all of it was judged.
+    last: Bytes,
 }
 
 impl Raw {
@@ -117,31 +131,45 @@ impl Raw {
                 return Ok(());
             }
         }
-        let (_, reading) = self.known(out)?;
-        if !chunk.is_empty() {
-            reading.push(&chunk)?;
-            out.push_back(chunk);
-        }
+        let (_, reading) = self.known()?;
+        reading.push(&chunk)?;
+        self.let_out(chunk, out);
         Ok(())
     }
 
+    /// Lets out what was held back, and holds back what came.
+    fn let_out(&mut self, chunk: Bytes, out: &mut VecDeque<Bytes>) {
+        if !self.held.is_empty() {
+            let first = std::mem::take(&mut self.held).into();
+            let before = std::mem::replace(&mut self.last, first);
+            out.extend(Some(before).filter(|before| !before.is_empty()));
+        }
+        if !chunk.is_empty() {
+            let before = std::mem::replace(&mut self.last, chunk);
+            out.extend(Some(before).filter(|before| !before.is_empty()));
+        }
+    }
+
     fn finish(&mut self, out: &mut VecDeque<Bytes>) -> Result<UploadedFile, Violation> {
-        let (kind, reading) = self.known(out)?;
-        Ok(UploadedFile {
+        let (kind, reading) = self.known()?;
+        let file = UploadedFile {
             name: None,
             kind: *kind,
             sha256: reading.finish()?,
-        })
+        };
+        self.let_out(Bytes::new(), out);
+        let last = std::mem::take(&mut self.last);
+        out.extend(Some(last).filter(|last| !last.is_empty()));
+        Ok(file)
     }
 
     /// Judges the file by its first bytes, unless that was done.
-    fn known(&mut self, out: &mut VecDeque<Bytes>) -> Result<&mut (Kind, Reading), Violation> {
+    fn known(&mut self) -> Result<&mut (Kind, Reading), Violation> {
         if self.known.is_none() {
             let judged = part::judge(&self.rule, &self.held, Some(&self.declared), None);
             let kind = judged.map_err(|reason| Violation::PartType { part: 0, reason })?;
             let mut reading = Reading::file(0, &self.rule, kind, self.sha256);
             reading.push(&self.held)?;
-            out.push_back(std::mem::take(&mut self.held).into());
             return Ok(self.known.insert((kind, reading)));
         }
         Ok(self.known.as_mut().expect("just looked"))

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::header::CONTENT_LENGTH;
+use http::header::{CONTENT_LENGTH, HeaderName};
 use http::{Request, Response};
 use http_body::Body;
 use tower_layer::Layer;
@@ -23,6 +23,11 @@ use super::shared::{Refused, Shared};
 use super::witness::{self, Witness};
 use crate::gate::GateBody;
 use crate::identity::RequestId;
+
+const CONTENT_DIGEST: HeaderName = HeaderName::from_static("content-digest");
+const REPR_DIGEST: HeaderName = HeaderName::from_static("repr-digest");
+const DIGEST: HeaderName = HeaderName::from_static("digest");
+const CONTENT_MD5: HeaderName = HeaderName::from_static("content-md5");
 
 /// Guards the uploads of a route. Needs a Tokio runtime with its timer on.
 ///
@@ -99,11 +104,11 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let (mut head, body) = request.into_parts();
-        let inspector = match inspector(&self.rules, &head, &body.size_hint()) {
+        let inspector = match inspector(&self.rules, &head, &body) {
             Ok(inspector) => inspector,
             Err(violation) if self.rules.log_only => {
                 let id = head.extensions.get::<RequestId>();
-                witness::tell(violation.clone(), id);
+                witness::tell(&violation, id);
                 let (reporter, report) = Reporter::new();
                 reporter.refused(&violation);
                 head.extensions.insert(report);
@@ -135,8 +140,16 @@ where
         let kept = essentials(&head);
         head.extensions.insert(report);
         if self.rules.canonical {
-            // What is written anew may have another length.
-            head.headers.remove(CONTENT_LENGTH);
+            // What is said of the body as it came is not true of what is read.
+            for name in [
+                CONTENT_LENGTH,
+                CONTENT_DIGEST,
+                REPR_DIGEST,
+                DIGEST,
+                CONTENT_MD5,
+            ] {
+                head.headers.remove(name);
+            }
         }
         let shared = Arc::new(Shared::new());
         let body = UploadBody::guarded(body, inspector, shared.clone(), reporter, &self.rules);

@@ -6,7 +6,8 @@
 //! two parsers would read differently, names that file systems read
 //! differently, and fields that the route does not know. Nothing is buffered
 //! but a part's headers and first bytes; the handler keeps its own parser and
-//! sees no byte of what is refused. On a violation the handler's future is
+//! sees no byte behind a violation, nor the end of what is refused. What it does
+//! with the first parts should not last before [`UploadReport::verdict`]. On a violation the handler's future is
 //! dropped and the layer answers itself: 413 for sizes and counts, 415 for
 //! types, 422 for names, fields and pixels, 400 for syntax, 408 for clients that are silent or too slow.
 //!
@@ -42,6 +43,11 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! # With axum
+//!
+//! axum's extractors stop at 2 MiB by themselves, and answer in plain text: put
+//! `axum::extract::DefaultBodyLimit::disable()` on routes that have this layer.
 //!
 //! # What each setting costs
 //!

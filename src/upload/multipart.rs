@@ -11,7 +11,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::{Buf as _, Bytes};
-use memchr::memmem;
+use memchr::{memchr2, memmem};
 
 use super::canonical;
 use super::delimiter::possible_delimiter;
@@ -131,6 +131,11 @@ impl Multipart {
             }
         }
         Ok(())
+    }
+
+    /// Tells the parts, if nothing is missing; something may follow yet.
+    pub(super) fn complete(&self) -> Option<&[UploadedPart]> {
+        matches!(self.state, State::End { .. }).then_some(&self.uploaded)
     }
 
     /// Ends the body, releases its last delimiter, and tells its parts.
@@ -312,7 +317,10 @@ impl Multipart {
                     self.accept(input.split_to(hit), out)?;
                     return Err(malformed("a boundary does not follow a line end"));
                 }
-                _ => from = hit + 1,
+                // Inside a line; the next that counts is behind the line's end.
+                _ => {
+                    from = memchr2(b'\r', b'\n', &input[hit..]).map_or(input.len(), |end| hit + end)
+                }
             }
         }
         let kept = possible_delimiter(input, self.finder.needle());

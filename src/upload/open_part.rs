@@ -25,7 +25,7 @@ impl OpenPart {
         let reading = if is_file {
             Reading::nothing(part.index)
         } else {
-            Reading::text(part.index)
+            Reading::text(part.index, part.ascii)
         };
         Self {
             rules,
@@ -79,6 +79,11 @@ impl OpenPart {
 
     /// Ends the content.
     pub(super) fn end(&mut self) -> Result<UploadedPart, Violation> {
+        if self.part.length.is_some_and(|length| length != self.bytes) {
+            return Err(Violation::Malformed {
+                reason: "a part is not as long as it says",
+            });
+        }
         let sha256 = self.reading.finish()?;
         let file = self.kind.map(|kind| UploadedFile {
             name: self.part.filename.take(),

@@ -63,6 +63,8 @@ pub(super) struct Waiting {
     bytes: u64,
     /// Since when it is waited for now.
     since: Option<Instant>,
+    /// When the body called, if that was before it was read again.
+    called: Option<Instant>,
     /// When it has been long enough, and why.
     timer: Option<(Pin<Box<Sleep>>, Violation)>,
     bell: Arc<Bell>,
@@ -85,18 +87,19 @@ impl Bell {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Names the reader to be called.
-    fn listen(&self, waker: &Waker) {
+    /// Names the reader to be called, and returns when the body first called
+    /// the last one.
+    fn listen(&self, waker: &Waker) -> Option<Instant> {
         let mut ring = self.ring();
         match &ring.reader {
             Some(reader) if reader.will_wake(waker) => {}
             _ => ring.reader = Some(waker.clone()),
         }
+        ring.rang.take()
     }
 
-    /// Returns when the body first called since the last question.
-    fn rang(&self) -> Option<Instant> {
-        self.ring().rang.take()
+    fn has_rung(&self) -> bool {
+        self.ring().rang.is_some()
     }
 }
 
@@ -124,6 +127,7 @@ impl Waiting {
             waited: Duration::ZERO,
             bytes: 0,
             since: None,
+            called: None,
             timer: None,
             waker: bell.clone().into(),
             bell,
@@ -131,16 +135,19 @@ impl Waiting {
     }
 
     /// Returns the context to poll the body in.
-    pub(super) fn listen(&self, reader: &Waker) -> Context<'_> {
-        self.bell.listen(reader);
+    pub(super) fn listen(&mut self, reader: &Waker) -> Context<'_> {
+        let rang = self.bell.listen(reader);
+        self.called = self.called.or(rang);
         Context::from_waker(&self.waker)
     }
 
-    /// Takes note of bytes that came.
+    /// Takes note of bytes that came. None at all are no sign of life.
     pub(super) fn arrived(&mut self, bytes: usize) {
-        let came = self.bell.rang().unwrap_or_else(Instant::now);
-        self.charge(came);
-        self.bytes += bytes as u64;
+        if bytes > 0 {
+            let came = self.called.unwrap_or_else(Instant::now);
+            self.charge(came);
+            self.bytes += bytes as u64;
+        }
     }
 
     /// Ends a wait, and counts it.
@@ -148,14 +155,17 @@ impl Waiting {
         if let Some(since) = self.since.take() {
             self.waited += until.saturating_duration_since(since);
         }
+        self.called = None;
         self.timer = None;
     }
 
     /// Waits on; ready once that is no use.
     pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<Violation> {
-        // It called, and had nothing after all.
-        if let Some(rang) = self.bell.rang() {
-            self.charge(rang);
+        // It called, and had nothing after all: that was no sign of life.
+        self.called = None;
+        // It has called meanwhile, so the reader comes again.
+        if self.bell.has_rung() {
+            return Poll::Pending;
         }
         let (pace, waited) = (&self.pace, self.waited);
         let since = *self.since.get_or_insert_with(Instant::now);
@@ -172,7 +182,9 @@ impl Waiting {
                     first = other;
                 }
             }
-            let until = since.checked_add(first.0).unwrap_or(since + pace.idle);
+            // Longer than anybody waits.
+            let until = since.checked_add(first.0);
+            let until = until.unwrap_or_else(|| since + Duration::from_secs(30 * 365 * 86_400));
             (Box::pin(sleep_until(until)), first.1)
         });
         timer.as_mut().poll(context).map(|()| violation.clone())

@@ -18,6 +18,10 @@ pub(super) struct Part {
     /// Position of the field's rule.
     pub(super) field: usize,
     pub(super) declared: Option<String>,
+    /// Whether a text says that it is ASCII, and some would read it as that.
+    pub(super) ascii: bool,
+    /// How long it says it is.
+    pub(super) length: Option<u64>,
     pub(super) filename: Option<String>,
 }
 
@@ -27,7 +31,7 @@ impl Part {
         let malformed = |reason| Violation::Malformed { reason };
         let block =
             std::str::from_utf8(block).map_err(|_| malformed("a part's headers are not UTF-8"))?;
-        let (mut disposition, mut declared) = (None, None);
+        let (mut disposition, mut declared, mut length) = (None, None, None);
         for (count, line) in block.split("\r\n").enumerate() {
             if count == MAX_HEADERS {
                 return Err(Violation::PartHeaders {
@@ -57,6 +61,20 @@ impl Part {
                     }
                     false
                 }
+                // Some clients say so, and some parsers believe it.
+                "content-length" => {
+                    let digits =
+                        !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
+                    let told = value.parse().ok().filter(|_| digits);
+                    let told = told.ok_or(malformed("a part's length is no number"))?;
+                    length.replace(told).is_some()
+                }
+                "content-encoding" => {
+                    return Err(Violation::PartType {
+                        part: index,
+                        reason: "a part has a content encoding",
+                    });
+                }
                 _ => false,
             };
             if repeated {
@@ -76,7 +94,7 @@ impl Part {
                 field: fields[field].name.clone(),
             });
         }
-        let declared = declared_type(index, declared, is_file)?;
+        let Declared { declared, ascii } = declared_type(index, declared, is_file)?;
         let filename = disposition.filename.map(str::to_owned);
         if let Some(reason) = filename.as_deref().and_then(filename::fault) {
             return Err(Violation::Filename {
@@ -88,6 +106,8 @@ impl Part {
             index,
             field,
             declared,
+            ascii,
+            length,
             filename,
         })
     }
@@ -151,14 +171,17 @@ pub(super) fn judge(
     }
 }
 
-/// Reads the declared type of a part; `None` leaves it to the content.
-fn declared_type(
-    index: u32,
-    declared: Option<&str>,
-    is_file: bool,
-) -> Result<Option<String>, Violation> {
+/// What a part says it is.
+#[derive(Default)]
+struct Declared {
+    /// `None` leaves it to the content.
+    declared: Option<String>,
+    ascii: bool,
+}
+
+fn declared_type(index: u32, declared: Option<&str>, is_file: bool) -> Result<Declared, Violation> {
     let Some(text) = declared else {
-        return Ok(None);
+        return Ok(Declared::default());
     };
     let unsupported = |reason| Violation::PartType {
         part: index,
@@ -168,17 +191,36 @@ fn declared_type(
         reason: "a part's type is no media type",
     })?;
     if is_file {
+        if !is_utf8(&media_type) {
+            return Err(unsupported("a part is in another encoding than UTF-8"));
+        }
         let unknown = media_type.essence == "application/octet-stream";
-        return Ok((!unknown).then_some(media_type.essence));
+        return Ok(Declared {
+            declared: (!unknown).then_some(media_type.essence),
+            ascii: false,
+        });
     }
-    let utf8 = |(name, value): &(String, String)| {
-        name == "charset"
-            && ["utf-8", "us-ascii"]
-                .iter()
-                .any(|known| value.eq_ignore_ascii_case(known))
+    let ascii = |(name, value): &(String, String)| {
+        name == "charset" && value.eq_ignore_ascii_case("us-ascii")
     };
-    if media_type.essence != "text/plain" || !media_type.parameters.iter().all(utf8) {
+    let ascii = media_type.parameters.iter().all(ascii) && !media_type.parameters.is_empty();
+    let only_charset = media_type
+        .parameters
+        .iter()
+        .all(|(name, _)| name == "charset");
+    if media_type.essence != "text/plain" || !only_charset || !(ascii || is_utf8(&media_type)) {
         return Err(unsupported("a text field is not plain UTF-8 text"));
     }
-    Ok(None)
+    Ok(Declared {
+        declared: None,
+        ascii,
+    })
+}
+
+/// Whether a type names no other encoding than UTF-8.
+pub(super) fn is_utf8(media_type: &MediaType) -> bool {
+    let parameters = media_type.parameters.iter();
+    parameters
+        .filter(|(name, _)| name == "charset")
+        .all(|(_, value)| value.eq_ignore_ascii_case("utf-8"))
 }

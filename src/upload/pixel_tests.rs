@@ -28,7 +28,30 @@ fn jpeg(segments: usize, width: u16, height: u16) -> Vec<u8> {
 #[test]
 fn a_picture_that_would_be_too_large_to_unpack_is_refused_by_its_header() {
     let webp = |size: &[u8]| [b"RIFF\x1a\0\0\0WEBPVP8X\x0a\0\0\0\0\0\0\0", size, b"VP8L"].concat();
-    let gif = |size: &[u8]| [b"GIF89a", size, b"\0\0\0,and so on, until it ends;"].concat();
+    // A screen, an extension, and a picture with a table of colours.
+    let gif = |screen: &[u8], picture: &[u8]| {
+        let colours = [b'x'; 12];
+        [
+            b"GIF89a",
+            screen,
+            b"\x81\0\0",
+            &colours,
+            b"!\xfe\x03,,,\x01,\0",
+            b",\0\0\0\0",
+            picture,
+            b"\x81",
+            &colours,
+            b"\x02\x02,,\0;",
+        ]
+        .concat()
+    };
+    let small = b"\x01\0\x01\0";
+    let twice = |first: (u32, u32), second: (u32, u32)| {
+        let mut bytes = png(first.0, first.1);
+        bytes.extend(&png(second.0, second.1)[8..]);
+        bytes
+    };
+    let hidden = |chunk: &[u8]| [b"\x89PNG\r\n\x1a\n", chunk, &png(50_000, 50_000)[8..]].concat();
     let bmp = |width: i32, height: i32| {
         let size = [width.to_le_bytes(), height.to_le_bytes()].concat();
         [
@@ -45,15 +68,52 @@ fn a_picture_that_would_be_too_large_to_unpack_is_refused_by_its_header() {
         (Kind::Bmp, bmp(1_000, 1_001), Err(422)),
         (Kind::Bmp, bmp(50_000, 50_000), Err(422)),
         (Kind::Bmp, bmp(0, 10), Err(415)),
+        (Kind::Bmp, bmp(-1, 10), Err(415)),
+        // The header of an older system, with 16 bits each.
+        (
+            Kind::Bmp,
+            [
+                b"BM\x40\0\0\0\0\0\0\0\x1a\0\0\0\x0c\0\0\0\x10\0\x10\0\x01\0\x18\0",
+                &[0; 9][..],
+            ]
+            .concat(),
+            Ok(()),
+        ),
         (Kind::Png, png(1_000, 1_000), Ok(())),
         (Kind::Png, png(1_000, 1_001), Err(422)),
         (Kind::Png, png(u32::MAX, u32::MAX), Err(422)),
         (Kind::Png, png(0, 10), Err(415)),
         (Kind::Png, png(10, 10)[..20].to_vec(), Err(415)),
-        (Kind::Gif, gif(b"\xe8\x03\xe8\x03"), Ok(())),
-        (Kind::Gif, gif(b"\xff\xff\xff\xff"), Err(422)),
+        (Kind::Png, twice((1, 1), (50_000, 50_000)), Err(415)),
+        (
+            Kind::Png,
+            hidden(b"\0\0\0\x08prVt\0\0\0\x01\0\0\0\x01crc!"),
+            Err(415),
+        ),
+        (Kind::Png, png(10, 10)[..12].to_vec(), Err(415)),
+        (Kind::Gif, gif(b"\xe8\x03\xe8\x03", small), Ok(())),
+        (Kind::Gif, gif(b"\xff\xff\xff\xff", small), Err(422)),
+        // Larger than the screen.
+        (Kind::Gif, gif(small, b"\xff\xff\xff\xff"), Err(422)),
+        (Kind::Gif, gif(small, b"\0\0\0\0"), Err(415)),
+        (Kind::Gif, gif(small, small)[..12].to_vec(), Err(415)),
+        // Behind something that only some readers skip.
+        (
+            Kind::Gif,
+            [
+                b"GIF89a\x01\0\x01\0\0\0\0??",
+                &b",\0\0\0\0\xff\xff\xff\xff\0"[..],
+            ]
+            .concat(),
+            Err(422),
+        ),
         (Kind::WebP, webp(b"\xe7\x03\0\xe7\x03\0"), Ok(())),
         (Kind::WebP, webp(b"\xff\xff\xff\xff\xff\xff"), Err(422)),
+        (
+            Kind::WebP,
+            [b"RIFF\x1a\0\0\0WEBPXXXL\x0a\0\0\0\x2f", &[0; 30][..]].concat(),
+            Err(415),
+        ),
         (Kind::Jpeg, jpeg(0, 1_000, 1_000), Ok(())),
         (Kind::Jpeg, jpeg(3, 1_000, 1_000), Ok(())),
         (Kind::Jpeg, jpeg(3, 1_001, 1_000), Err(422)),

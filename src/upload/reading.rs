@@ -35,10 +35,10 @@ impl Reading {
     }
 
     /// Reads a text field.
-    pub(super) fn text(part: u32) -> Self {
+    pub(super) fn text(part: u32, ascii: bool) -> Self {
         Self {
             part,
-            look: Look::Text(Utf8::default()),
+            look: Look::Text(Utf8::new(ascii)),
             hash: None,
         }
     }
@@ -48,7 +48,7 @@ impl Reading {
         let limit = rule.max_pixels.filter(|_| kind.has_pixels());
         let look = match limit {
             Some(limit) => Look::Picture(Measure::new(part, kind, limit)),
-            None if kind.is_text() => Look::Text(Utf8::default()),
+            None if kind.is_text() => Look::Text(Utf8::new(false)),
             None => Look::Away,
         };
         let hash = hash.then(Sha256::new);

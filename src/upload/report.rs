@@ -55,6 +55,9 @@ impl UploadReport {
     /// judged as it is read. A parser that has seen the end of a form has read
     /// it to its end.
     ///
+    /// With [`dangerous_log_only`](super::UploadLayerBuilder::dangerous_log_only) this
+    /// tells all the same what would have been refused.
+    ///
     /// # Errors
     ///
     /// [`VerdictError`] if the body was refused, could not be read, or was
@@ -81,6 +84,10 @@ impl Reporter {
 
     pub(super) fn accepted(&self, summary: UploadSummary) {
         self.0.send_replace(Some(Ok(summary)));
+    }
+
+    pub(super) fn failed(&self) {
+        self.0.send_replace(Some(Err(VerdictError::Unfinished)));
     }
 
     pub(super) fn refused(&self, violation: &Violation) {

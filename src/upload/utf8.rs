@@ -1,10 +1,12 @@
 //! Text that comes in pieces.
 
 /// Tells whether a text is UTF-8 without NUL, wherever it is cut.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Utf8 {
     /// The beginning of a character whose end is still to come.
     held: Vec<u8>,
+    /// Whether it says that it is ASCII.
+    ascii: bool,
 }
 
 /// There is a byte that no text has.
@@ -12,6 +14,13 @@ pub(super) struct Utf8 {
 pub(super) struct NotText;
 
 impl Utf8 {
+    pub(super) fn new(ascii: bool) -> Self {
+        Self {
+            held: Vec::new(),
+            ascii,
+        }
+    }
+
     /// Takes the next bytes of a text.
     pub(super) fn push(&mut self, mut bytes: &[u8]) -> Result<(), NotText> {
         while let [first, rest @ ..] = bytes
@@ -23,7 +32,7 @@ impl Utf8 {
                 self.held.clear();
             }
         }
-        if memchr::memchr(0, bytes).is_some() {
+        if memchr::memchr(0, bytes).is_some() || (self.ascii && !bytes.is_ascii()) {
             return Err(NotText);
         }
         self.held.extend_from_slice(&bytes[whole(bytes)?..]);

@@ -37,30 +37,44 @@ impl Witness {
         let Some(inspector) = &mut self.inspector else {
             return;
         };
-        let mut verdict = Ok(None);
-        if let Poll::Ready(Some(Ok(frame))) = polled {
-            let chunk = frame.data_ref().cloned().unwrap_or_default();
-            verdict = inspector.push(chunk, &mut self.accepted).map(|()| None);
+        let mut verdict = Ok(());
+        match polled {
+            Poll::Ready(Some(Ok(frame))) => {
+                let chunk = frame.data_ref().cloned().unwrap_or_default();
+                verdict = inspector.push(chunk, &mut self.accepted);
+            }
+            Poll::Ready(Some(Err(_))) => {
+                self.inspector = None;
+                return self.reporter.failed();
+            }
+            _ => {}
         }
         let ended = matches!(polled, Poll::Ready(None)) || last;
-        if ended && verdict.is_ok() {
-            verdict = inspector.finish(&mut self.accepted).map(Some);
-        }
-        self.accepted.clear();
-        match verdict {
-            Ok(None) => return,
-            Ok(Some(summary)) => self.reporter.accepted(summary),
-            Err(violation) => {
-                self.reporter.refused(&violation);
-                tell(violation, self.id.as_ref());
+        if verdict.is_ok() {
+            // A parser that has seen the end of a form may read no further, so
+            // this is told before it is certain.
+            if let Some(summary) = inspector.complete() {
+                self.reporter.accepted(summary);
+            }
+            if ended {
+                verdict = inspector
+                    .finish(&mut self.accepted)
+                    .map(|summary| self.reporter.accepted(summary));
             }
         }
-        self.inspector = None;
+        self.accepted.clear();
+        if let Err(violation) = &verdict {
+            self.reporter.refused(violation);
+            tell(violation, self.id.as_ref());
+        }
+        if ended || verdict.is_err() {
+            self.inspector = None;
+        }
     }
 }
 
 /// Tells the log what would have been refused.
-pub(super) fn tell(violation: Violation, id: Option<&RequestId>) {
-    let rejection = violation.into_rejection();
+pub(super) fn tell(violation: &Violation, id: Option<&RequestId>) {
+    let rejection = violation.clone().into_rejection();
     crate::trace::let_through("upload", &rejection, id.map_or("", RequestId::as_str));
 }

@@ -15,6 +15,7 @@ mod rejection;
 mod rescue;
 mod security_headers;
 mod servers;
+#[allow(dead_code, reason = "shared with the tests of the server")]
 mod services;
 mod session;
 mod stack;

@@ -5,17 +5,20 @@
 //! cargo run --release --manifest-path benches/peers/Cargo.toml -- flood
 //! cargo run --release --manifest-path benches/peers/Cargo.toml -- outage
 //! cargo run --release --manifest-path benches/peers/Cargo.toml -- preflights
+//! cargo run --release --manifest-path benches/peers/Cargo.toml -- uploads
 //! ```
 //!
 //! The first measures time and allocations; only ratios mean something. The
 //! second sends ten million clients and measures memory and the slowest checks.
 //! The third needs `redis-server`, and ends it under load. The fourth sends
-//! preflights with long lists of headers.
+//! preflights with long lists of headers. The last uploads files through the
+//! layer and without it.
 
 mod flood;
 mod origins;
 mod outage;
 mod preflights;
+mod uploads;
 
 use std::convert::Infallible;
 use std::future::{Future, Ready, ready};
@@ -225,6 +228,9 @@ fn main() {
     }
     if std::env::args().any(|argument| argument == "preflights") {
         return preflights::run();
+    }
+    if std::env::args().any(|argument| argument == "uploads") {
+        return uploads::run();
     }
     let mut criterion = Criterion::default()
         .warm_up_time(std::time::Duration::from_secs(1))

@@ -1,13 +1,17 @@
 //! How large a picture says it is, told before it is unpacked.
 //!
-//! A few bytes of header may stand for gigabytes of pixels. All kinds but JPEG
-//! say so in their first bytes; a JPEG may say it behind any number of other
-//! segments, so its markers are followed as they come in (ITU-T T.81 Annex B).
+//! A few bytes of header may stand for gigabytes of pixels, and a second header
+//! behind the first for more than that. WebP and BMP say it in their first
+//! bytes; the others are followed as they come in, until nothing more can say it.
+
+mod gif;
+mod jpeg;
+mod png;
 
 use super::kind::Kind;
 use super::violation::Violation;
 
-/// How many bytes the header of every kind but JPEG has.
+/// How many bytes the headers of WebP and BMP have.
 const HEADER_BYTES: usize = 32;
 
 /// Measures one picture as it comes in.
@@ -16,34 +20,64 @@ pub(super) struct Measure {
     part: u32,
     limit: u64,
     reading: Reading,
+    /// Whether a size was told already.
+    told: bool,
 }
 
 #[derive(Debug)]
 enum Reading {
     /// The header, as far as it is there.
-    Header(Vec<u8>),
-    Jpeg(Jpeg),
+    Header(Kind, Vec<u8>),
+    Gif(gif::Gif),
+    Jpeg(jpeg::Jpeg),
+    Png(png::Png),
     Done,
+}
+
+/// What a picture said, byte by byte.
+enum Said {
+    /// Nothing yet.
+    Nothing,
+    /// Width and height.
+    Size(u32, u32),
+    /// That nothing more will follow.
+    Enough,
+}
+
+/// The size was not told where it has to be, or twice.
+#[derive(Debug)]
+struct Untold;
+
+/// A format that is read byte by byte, and may skip what says nothing.
+trait Follow {
+    /// How many of the next bytes are of no interest.
+    fn skip(&mut self) -> &mut u64;
+
+    /// Takes the next byte.
+    fn step(&mut self, byte: u8) -> Result<Said, Untold>;
 }
 
 impl Measure {
     /// Starts to measure a kind that has pixels.
     pub(super) fn new(part: u32, kind: Kind, limit: u64) -> Self {
         let reading = match kind {
-            Kind::Jpeg => Reading::Jpeg(Jpeg::default()),
-            _ => Reading::Header(Vec::new()),
+            Kind::Gif => Reading::Gif(gif::Gif::default()),
+            Kind::Jpeg => Reading::Jpeg(jpeg::Jpeg::default()),
+            Kind::Png => Reading::Png(png::Png::default()),
+            _ => Reading::Header(kind, Vec::new()),
         };
         Self {
             part,
             limit,
             reading,
+            told: false,
         }
     }
 
     /// Takes the next bytes of the file.
     pub(super) fn push(&mut self, bytes: &[u8]) -> Result<(), Violation> {
         match &mut self.reading {
-            Reading::Header(header) => {
+            Reading::Header(_, header) => {
                 let wanted = HEADER_BYTES - header.len();
                 header.extend_from_slice(&bytes[..wanted.min(bytes.len())]);
                 if header.len() < HEADER_BYTES {
@@ -51,29 +85,54 @@ impl Measure {
                 }
                 self.finish()
             }
-            Reading::Jpeg(jpeg) => match jpeg.push(bytes) {
-                Ok(Some((width, height))) => self.judge(width.into(), height.into()),
-                Ok(None) => Ok(()),
-                Err(Untold) => Err(self.untold()),
-            },
+            Reading::Gif(_) | Reading::Jpeg(_) | Reading::Png(_) => self.follow(bytes),
             Reading::Done => Ok(()),
+        }
+    }
+
+    fn follow(&mut self, mut bytes: &[u8]) -> Result<(), Violation> {
+        loop {
+            let format: &mut dyn Follow = match &mut self.reading {
+                Reading::Gif(gif) => gif,
+                Reading::Jpeg(jpeg) => jpeg,
+                Reading::Png(png) => png,
+                Reading::Header(..) | Reading::Done => return Ok(()),
+            };
+            let skip = format.skip();
+            let skipped = usize::try_from(*skip)
+                .unwrap_or(usize::MAX)
+                .min(bytes.len());
+            *skip -= skipped as u64;
+            let [byte, rest @ ..] = &bytes[skipped..] else {
+                return Ok(());
+            };
+            bytes = rest;
+            match format.step(*byte) {
+                Ok(Said::Nothing) => {}
+                Ok(Said::Size(width, height)) => self.judge(width.into(), height.into())?,
+                Ok(Said::Enough) => self.reading = Reading::Done,
+                Err(Untold) => return Err(self.untold()),
+            }
         }
     }
 
     /// Ends the file: by now it must have said how large it is.
     pub(super) fn finish(&mut self) -> Result<(), Violation> {
-        match &self.reading {
-            Reading::Done => Ok(()),
-            Reading::Jpeg(_) => Err(self.untold()),
-            Reading::Header(header) => match imagesize::blob_size(header) {
-                Ok(size) => self.judge(size.width as u64, rows(header, size.height as u64)),
-                Err(_) => Err(self.untold()),
-            },
+        if let Reading::Header(kind, header) = &self.reading {
+            let size = size(*kind, header);
+            self.reading = Reading::Done;
+            let (width, height) = size.ok_or_else(|| self.untold())?;
+            self.judge(width, height)?;
+        }
+        if self.told {
+            Ok(())
+        } else {
+            Err(self.untold())
         }
     }
 
     fn judge(&mut self, width: u64, height: u64) -> Result<(), Violation> {
-        self.reading = Reading::Done;
+        self.told = true;
         match width.checked_mul(height) {
             Some(0) => Err(self.untold()),
             Some(pixels) if pixels <= self.limit => Ok(()),
@@ -92,68 +151,30 @@ impl Measure {
     }
 }
 
-/// A BMP whose rows go from top to bottom says their number as a negative one.
-fn rows(header: &[u8], height: u64) -> u64 {
-    match (Kind::sniff(header), u32::try_from(height)) {
-        (Some(Kind::Bmp), Ok(height)) => height.cast_signed().unsigned_abs().into(),
-        _ => height,
+/// Reads width and height from the header of a WebP or a BMP.
+fn size(kind: Kind, header: &[u8]) -> Option<(u64, u64)> {
+    if kind == Kind::Bmp {
+        return bmp(header);
     }
-}
-
-/// The size was not told where it has to be.
-struct Untold;
-
-/// Follows the markers of a JPEG until one says how large it is.
-#[derive(Debug, Default)]
-struct Jpeg {
-    /// The beginning of a marker or segment that is not whole yet.
-    held: Vec<u8>,
-    /// How much of a segment is still to be skipped.
-    skip: usize,
-}
-
-/// Marker, length, precision, height and width.
-const FRAME_BYTES: usize = 9;
-
-impl Jpeg {
-    /// Returns width and height, once they are known.
-    fn push(&mut self, mut bytes: &[u8]) -> Result<Option<(u16, u16)>, Untold> {
-        loop {
-            let skipped = self.skip.min(bytes.len());
-            self.skip -= skipped;
-            bytes = &bytes[skipped..];
-            let [first, rest @ ..] = bytes else {
-                return Ok(None);
-            };
-            bytes = rest;
-            self.held.push(*first);
-            match self.held[..] {
-                [0xff] => {}
-                // Any number of 0xff may fill the place before a marker.
-                [0xff, 0xff] => drop(self.held.pop()),
-                // The start of the image, restarts, and TEM stand alone.
-                [0xff, 0xd8 | 0xd0..=0xd7 | 0x01] => self.held.clear(),
-                // The picture itself or its end, before its size was told.
-                [0xff, 0x00 | 0xd9 | 0xda] => return Err(Untold),
-                [0xff, _] | [0xff, _, _] => {}
-                [0xff, marker, high, low] if !is_frame(marker) => {
-                    let length = usize::from(u16::from_be_bytes([high, low]));
-                    self.skip = length.checked_sub(2).ok_or(Untold)?;
-                    self.held.clear();
-                }
-                [0xff, .., a, b, c, d] if self.held.len() == FRAME_BYTES => {
-                    let (height, width) = (u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]));
-                    return Ok(Some((width, height)));
-                }
-                [0xff, ..] => {}
-                _ => return Err(Untold),
-            }
-        }
+    // Only these say it; another chunk may come before them to some readers.
+    if !matches!(header.get(12..16)?, b"VP8 " | b"VP8L" | b"VP8X") {
+        return None;
     }
+    let size = imagesize::blob_size(header).ok()?;
+    Some((size.width as u64, size.height as u64))
 }
 
-/// Tells whether a marker begins a frame: `SOF0` to `SOF15`, among which are
-/// three others.
-fn is_frame(marker: u8) -> bool {
-    matches!(marker, 0xc0..=0xcf) && !matches!(marker, 0xc4 | 0xc8 | 0xcc)
+/// A BMP says it in 16 bits or in 32, by the length of its second header; rows
+/// that go from top to bottom have a negative number.
+fn bmp(header: &[u8]) -> Option<(u64, u64)> {
+    let [a, b, c, d, e, f, g, h, ..] = *header.get(18..)? else {
+        return None;
+    };
+    if header[14..18] == [12, 0, 0, 0] {
+        let (width, height) = (u16::from_le_bytes([a, b]), u16::from_le_bytes([c, d]));
+        return Some((width.into(), height.into()));
+    }
+    let width = i32::from_le_bytes([a, b, c, d]);
+    let height = i32::from_le_bytes([e, f, g, h]);
+    Some((u64::try_from(width).ok()?, height.unsigned_abs().into()))
 }

@@ -84,6 +84,7 @@ fn names(cases: &mut Cases<'_>) {
         "写真.png",
         "žluťoučký kůň.png",
         "v1.2.png",
+        "a & b; c.png",
         "a%22b.png",
         &whole,
     ] {
@@ -131,6 +132,18 @@ fn names(cases: &mut Cases<'_>) {
         "a\u{202e}gnp.png",
         "a\u{200b}.png",
         "a\u{feff}.png",
+        "a\u{3164}.png",
+        "a%0d%0ab.png",
+        "a%0A.png",
+        "x%2ephp",
+        "x&period;php",
+        "a&#47;b.png",
+        "x\u{ff0e}php",
+        "a\u{2215}b.png",
+        "COM\u{b9}.png",
+        "conin$",
+        "a.php8.png",
+        "a.phps.png",
         &long,
     ] {
         cases.file(422, bad, "image/png", PNG);

@@ -48,6 +48,7 @@ pub(super) fn add(cases: &mut Cases<'_>) {
         (400, "multipart/form-data; boundary*0=A; boundary*1=B", "AB"),
         (400, "multipart/form-data; boundary123=B", "B"),
         (415, "multipart/form-data boundary=B", "B"),
+        (415, "multipart/form-data; charset=utf-7; boundary=B", "B"),
         (415, "multipart/mixed; boundary=B", "B"),
         (415, "multipart/form-dataX; boundary=B", "B"),
         (415, "application/x-www-form-urlencoded", "B"),

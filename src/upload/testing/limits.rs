@@ -37,9 +37,10 @@ pub(super) fn add(cases: &mut Cases<'_>) {
         cases.form(413, "a text that is longer", &text(limit + 1));
     }
     if let Some(limit) = cases.form.max_pixels {
-        let width = u32::try_from(limit.min(1 << 31)).expect("small");
-        cases.file(200, "a.png", "image/png", &png(width, 1));
-        cases.file(422, "a.png", "image/png", &png(width, 2));
+        if let Ok(width) = u32::try_from(limit) {
+            cases.file(200, "a.png", "image/png", &png(width, 1));
+            cases.file(422, "a.png", "image/png", &png(width, 2));
+        }
         cases.file(422, "a.png", "image/png", &png(u32::MAX, u32::MAX));
         cases.file(415, "a.png", "image/png", &png(0, 1));
         cases.file(415, "a.png", "image/png", &PNG[..20]);

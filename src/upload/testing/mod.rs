@@ -34,6 +34,7 @@
 //! # }
 //! ```
 
+mod dispositions;
 mod files;
 mod grammar;
 mod headers;
@@ -58,9 +59,13 @@ pub struct TestForm {
 
 impl TestForm {
     /// Describes a form with a file field for pictures.
+    ///
+    /// # Panics
+    ///
+    /// If the name has a brace or a `|`.
     pub fn new(file_field: impl Into<String>) -> Self {
         Self {
-            file: file_field.into(),
+            file: plain(file_field.into()),
             text: None,
             max_text_bytes: None,
             max_file_bytes: None,
@@ -69,15 +74,20 @@ impl TestForm {
     }
 
     /// Adds a text field that holds up to so many bytes, 16 at least.
+    ///
+    /// # Panics
+    ///
+    /// If the name has a brace or a `|`.
     pub fn text(mut self, field: impl Into<String>, max_bytes: usize) -> Self {
-        self.text = Some(field.into());
+        self.text = Some(plain(field.into()));
         self.max_text_bytes = Some(max_bytes);
         self
     }
 
-    /// Says how large the file may be, for cases that are one byte larger.
+    /// Says how large the file may be, 100 bytes at least, for cases that are one
+    /// byte larger. They are made in memory.
     pub fn max_file_bytes(mut self, bytes: usize) -> Self {
-        self.max_file_bytes = Some(bytes);
+        self.max_file_bytes = Some(bytes.max(pictures::PNG.len()));
         self
     }
 
@@ -96,10 +106,20 @@ impl TestForm {
         };
         headers::add(&mut cases);
         grammar::add(&mut cases);
+        dispositions::add(&mut cases);
         files::add(&mut cases);
         limits::add(&mut cases);
         cases.list
     }
+}
+
+/// Names stand in templates, where these mean something.
+fn plain(name: String) -> String {
+    assert!(
+        !name.contains(['{', '}', '|']),
+        "a field name without braces and |"
+    );
+    name
 }
 
 /// A request, and the status it must get.

@@ -4,6 +4,7 @@ mod connection;
 mod corpus;
 mod costs;
 mod differential;
+mod edges;
 mod report;
 
 use std::convert::Infallible;

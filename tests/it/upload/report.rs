@@ -223,7 +223,7 @@ async fn canonical_headers_say_what_was_understood_and_nothing_else() {
         }
     }
     assert!(accepted > 20, "{accepted}");
-    let seen = send(&layer, FORM, b"--B\r\ncontent-type:IMAGE/PNG\r\nX: y\r\ncontent-disposition:form-data;name=\"photo\";filename=\"a.png\";filename*=utf-8''b.png\r\n\r\n\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x08\0\0\0\x08 and more\r\n--B--", 3).await;
+    let seen = send(&layer, FORM, b"--B\r\ncontent-type:IMAGE/PNG\r\nX: y\r\ncontent-disposition:form-data;name=\"photo\";filename=\"a.png\";filename*=utf-8''a.png\r\n\r\n\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x08\0\0\0\x08 and more\r\n--B--", 3).await;
     assert_eq!(seen.status, StatusCode::OK);
     assert_eq!(seen.length, None, "it has another length now");
     assert!(seen.bytes.starts_with(b"--B\r\nContent-Disposition: form-data; name=\"photo\"; filename=\"a.png\"\r\nContent-Type: image/png\r\n\r\n\x89PNG"));
@@ -273,18 +273,30 @@ async fn a_handler_may_have_time_to_tidy_up() {
 
 #[tokio::test]
 async fn files_and_texts_are_counted_apart() {
-    let layer = UploadLayer::multipart()
-        .file("file", FileRule::images().max_count(9))
-        .text("tag", TextRule::max_bytes(10).max_count(9))
-        .max_files(2)
-        .max_texts(3)
-        .build()
-        .expect("valid");
+    let file = || FileRule::images().max_count(2);
+    let text = || TextRule::max_bytes(10).max_count(3);
+    let fields = UploadLayer::multipart()
+        .file("front", file())
+        .file("back", file());
+    let fields = fields.text("title", text()).text("tag", text());
+    let layer = fields.max_files(2).max_texts(3).build().expect("valid");
+    let part = |name: &str, index: usize, names: [&str; 2], content: &[u8]| {
+        let name = name.replace("NAME", names[index % 2]);
+        [
+            b"--B\r\nContent-Disposition: form-data; ",
+            name.as_bytes(),
+            b"\r\n\r\n",
+            content,
+            b"\r\n",
+        ]
+        .concat()
+    };
     let form = |files: usize, texts: usize| {
-        let file = multipart("a.png", "image/png", PNG);
-        let file = &file[..file.len() - b"--B--\r\n".len()];
-        let text = b"--B\r\nContent-Disposition: form-data; name=\"tag\"\r\n\r\nx\r\n";
-        [file.repeat(files), text.repeat(texts), b"--B--".to_vec()].concat()
+        let file = "name=\"NAME\"; filename=\"a.png\"";
+        let files = (0..files).flat_map(|index| part(file, index, ["front", "back"], PNG));
+        let texts =
+            (0..texts).flat_map(|index| part("name=\"NAME\"", index, ["title", "tag"], b"x"));
+        files.chain(texts).chain(*b"--B--").collect::<Vec<_>>()
     };
     let rule = |verdict: Verdict| match verdict {
         Ok(summary) => summary.parts().len().to_string(),
