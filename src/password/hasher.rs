@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use subtle::ConstantTimeEq as _;
+use zeroize::Zeroizing;
 
 use super::error::{ConfigError, HashError, Problem};
-use super::scheme::{BCRYPT_BYTES, Password, bcrypt, salted_hmac};
+use super::scheme::{BCRYPT_BYTES, Password, bcrypt, salted_hmac, sha256, sign_extended};
 use super::stored::{Form, Parsed, Stored, parse, salt_text};
 use crate::config::Problems;
 use crate::secret::random_bytes;
@@ -110,6 +113,10 @@ impl PasswordHasher {
     /// [`HashError::Nul`]; [`HashError::TooLongForPlain`] over 72 bytes with
     /// [`PreHash::None`].
     pub fn hash(&self, password: &Password) -> Result<String, HashError> {
+        self.hash_at(self.0.cost, password)
+    }
+
+    fn hash_at(&self, cost: u8, password: &Password) -> Result<String, HashError> {
         let form = self.form();
         if password.bytes().contains(&0) {
             return Err(HashError::Nul);
@@ -118,12 +125,13 @@ impl PasswordHasher {
             return Err(HashError::TooLongForPlain);
         }
         let salt = random_bytes();
-        let digest = digest(form, self.0.cost, salt, password);
+        let digest = digest(form, cost, salt, password.bytes());
         Ok(Stored {
             form,
-            cost: self.0.cost,
+            cost,
             salt,
             digest,
+            foreign: false,
         }
         .to_text())
     }
@@ -152,7 +160,7 @@ impl PasswordHasher {
     }
 
     fn verify_hash(&self, password: &Password, text: &str, hash: Stored) -> Verified {
-        let digest = digest(hash.form, hash.cost, hash.salt, password);
+        let digest = digest(hash.form, hash.cost, hash.salt, password.bytes());
         if !bool::from(digest.ct_eq(&hash.digest)) {
             // The time of bcrypt doubles with each step, so the steps between
             // the stored and the current cost add up to exactly the rest.
@@ -165,7 +173,8 @@ impl PasswordHasher {
         }
         let rehash = self
             .is_outdated(hash, password)
-            .then(|| self.hash(password).ok())
+            // Never cheaper than what was there.
+            .then(|| self.hash_at(self.0.cost.max(hash.cost), password).ok())
             .flatten();
         Verified::Match {
             rehash: rehash.map(|new| Rehash {
@@ -175,10 +184,9 @@ impl PasswordHasher {
         }
     }
 
-    /// Never asks for a cheaper hash than the stored one.
     fn is_outdated(&self, hash: Stored, password: &Password) -> bool {
-        let cut = hash.form != Form::SaltHmac && password.bytes().len() > BCRYPT_BYTES;
-        hash.cost < self.0.cost || cut || (hash.form != self.form() && hash.cost <= self.0.cost)
+        let cut = hash.form.cuts() && password.bytes().len() > BCRYPT_BYTES;
+        hash.cost < self.0.cost || cut || hash.foreign || hash.form != self.form()
     }
 
     fn form(&self) -> Form {
@@ -189,19 +197,38 @@ impl PasswordHasher {
     }
 
     fn spend(&self, password: &Password, cost: u8) {
-        std::hint::black_box(digest(self.form(), cost, [0x5a; 16], password));
+        std::hint::black_box(digest(self.form(), cost, [0x5a; 16], password.bytes()));
     }
 }
 
-fn digest(form: Form, cost: u8, salt: [u8; 16], password: &Password) -> [u8; 23] {
+pub(super) fn digest(form: Form, cost: u8, salt: [u8; 16], password: &[u8]) -> [u8; 23] {
     match form {
         Form::SaltHmac => bcrypt(
             cost,
             salt,
-            salted_hmac(&salt_text(&salt), password.bytes()).as_bytes(),
+            salted_hmac(&salt_text(&salt), password).as_bytes(),
         ),
-        Form::Plain | Form::PlainOldName => bcrypt(cost, salt, password.bytes()),
+        Form::Plain => bcrypt(cost, salt, password),
+        Form::SignExtended => bcrypt(cost, salt, &sign_extended(password)),
+        Form::Sha256Base64 => {
+            let key = Zeroizing::new(STANDARD.encode(*sha256(password)));
+            bcrypt(cost, salt, key.as_bytes())
+        }
+        Form::Sha256Hex => {
+            let hex = sha256(password)
+                .iter()
+                .flat_map(|byte| hex(*byte))
+                .collect();
+            let key: Zeroizing<Vec<u8>> = Zeroizing::new(hex);
+            bcrypt(cost, salt, &key)
+        }
     }
+}
+
+/// A byte as two digits.
+fn hex(byte: u8) -> [u8; 2] {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    [byte >> 4, byte & 15].map(|digit| DIGITS[usize::from(digit)])
 }
 
 /// Collects the settings of a [`PasswordHasher`].

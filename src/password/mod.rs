@@ -7,6 +7,10 @@
 //! unknown account takes as long as a wrong password; and [`LoginHasher`] keeps
 //! the work off the async threads, with a bound.
 //!
+//! Hashes of other systems are read, and replaced when their owner signs in:
+//! `$2a$`, `$2y$` and `$2x$`, both versions of passlib's `bcrypt_sha256`, and
+//! bcrypt as Django and Spring Security store it.
+//!
 //! # What it does not stop
 //!
 //! Guessing: put [`rate_limit`](crate::rate_limit) in front. Copies of the

@@ -5,7 +5,7 @@ use std::fmt;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use sha2::Sha256;
+use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use super::error::PasswordTooLong;
@@ -72,6 +72,29 @@ pub(super) fn bcrypt(cost: u8, salt: [u8; 16], key: &[u8]) -> [u8; 23] {
     let mut digest = [0_u8; 23];
     digest.copy_from_slice(&full[..23]);
     digest
+}
+
+/// The key that a computation with signed bytes would have used.
+///
+/// crypt_blowfish before 1.1 put four bytes at a time into a word by shifting and
+/// adding them as signed numbers, so that a byte from 0x80 on overwrote those
+/// before it. The 18 words that come out are 72 bytes, which a correct computation
+/// reads as they are.
+pub(super) fn sign_extended(key: &[u8]) -> Zeroizing<Vec<u8>> {
+    let mut bytes = key.iter().chain(&[0]).cycle();
+    let mut words = Zeroizing::new(Vec::with_capacity(BCRYPT_BYTES));
+    for _ in 0..BCRYPT_BYTES / 4 {
+        let word = bytes.by_ref().take(4).fold(0_u32, |word, byte| {
+            word << 8 | i32::from(byte.cast_signed()).cast_unsigned()
+        });
+        words.extend(word.to_be_bytes());
+    }
+    words
+}
+
+/// Condenses a password to its SHA-256, as other systems do before bcrypt.
+pub(super) fn sha256(password: &[u8]) -> Zeroizing<[u8; 32]> {
+    Zeroizing::new(Sha256::digest(password).into())
 }
 
 /// Condenses a password of any length to 44 characters without NUL, under a

@@ -1,13 +1,22 @@
 //! Hashes as they are stored: a strict parser and its inverse.
+//!
+//! What is written is `$2b$` or `$bcrypt-sha256$v=2`. What other systems wrote is
+//! read too, and to be replaced at the next sign-in.
 
 use base64::Engine as _;
 use base64::alphabet::BCRYPT;
-use base64::engine::GeneralPurpose;
-use base64::engine::general_purpose::NO_PAD;
+use base64::engine::general_purpose::GeneralPurposeConfig;
+use base64::engine::{DecodePaddingMode, GeneralPurpose};
 
-/// bcrypt's own order of the base64 letters. Spare bits must be zero, so each
-/// hash has one spelling.
-const BASE64: GeneralPurpose = GeneralPurpose::new(&BCRYPT, NO_PAD);
+/// bcrypt's own order of the base64 letters. The last letter has spare bits,
+/// which some libraries did not clear.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &BCRYPT,
+    GeneralPurposeConfig::new()
+        .with_encode_padding(false)
+        .with_decode_padding_mode(DecodePaddingMode::RequireNone)
+        .with_decode_allow_trailing_bits(true),
+);
 
 const SALT_CHARS: usize = 22;
 const DIGEST_CHARS: usize = 31;
@@ -22,17 +31,30 @@ pub(super) struct Stored {
     pub(super) cost: u8,
     pub(super) salt: [u8; 16],
     pub(super) digest: [u8; 23],
+    /// Whether it is spelled as it would not be written today.
+    pub(super) foreign: bool,
 }
 
 /// How the password reaches bcrypt.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Form {
-    /// `$2b$`: as it is, at most 72 bytes.
+    /// As it is, at most 72 bytes.
     Plain,
-    /// `$2a$`, `$2y$`: the same computation under an older name.
-    PlainOldName,
-    /// `$bcrypt-sha256$v=2`: condensed first.
+    /// As it is, read as signed bytes: the mistake of crypt_blowfish before 1.1.
+    SignExtended,
+    /// Condensed under a key from the salt: `$bcrypt-sha256$v=2`.
     SaltHmac,
+    /// Condensed by SHA-256, in base64: version 1 of the same.
+    Sha256Base64,
+    /// Condensed by SHA-256, in hexadecimal: Django.
+    Sha256Hex,
+}
+
+impl Form {
+    /// Whether bcrypt ignores the end of a long password.
+    pub(super) fn cuts(self) -> bool {
+        matches!(self, Self::Plain | Self::SignExtended)
+    }
 }
 
 /// What a stored text is.
@@ -59,36 +81,77 @@ fn read(text: &str) -> Option<Stored> {
     if text.len() > MAX_BYTES || !text.is_ascii() {
         return None;
     }
-    if let Some(rest) = text.strip_prefix("$bcrypt-sha256$v=2,t=2b,r=") {
-        let (cost, rest) = rest.split_once('$')?;
-        let (salt, digest) = rest.split_once('$')?;
-        // passlib writes the cost without a leading zero.
-        let canonical = !cost.starts_with('0');
-        return canonical.then(|| stored(Form::SaltHmac, cost, salt, digest))?;
+    if let Some(rest) = text.strip_prefix("$bcrypt-sha256$") {
+        return condensed(rest);
     }
-    let (form, rest) = [
-        ("$2b$", Form::Plain),
-        ("$2a$", Form::PlainOldName),
-        ("$2y$", Form::PlainOldName),
-    ]
-    .into_iter()
-    .find_map(|(prefix, form)| Some((form, text.strip_prefix(prefix)?)))?;
-    let (cost, rest) = rest.split_once('$')?;
-    let (salt, digest) = rest.split_at_checked(SALT_CHARS)?;
-    (cost.len() == 2).then(|| stored(form, cost, salt, digest))?
+    // What Django and Spring Security put in front.
+    if let Some(rest) = text.strip_prefix("bcrypt_sha256$") {
+        let stored = modular(rest)?;
+        return (stored.form == Form::Plain).then_some(Stored {
+            form: Form::Sha256Hex,
+            foreign: true,
+            ..stored
+        });
+    }
+    let adapted = text
+        .strip_prefix("bcrypt$")
+        .or_else(|| text.strip_prefix("{bcrypt}"));
+    let stored = modular(adapted.unwrap_or(text))?;
+    let foreign = stored.foreign || adapted.is_some();
+    Some(Stored { foreign, ..stored })
 }
 
-fn stored(form: Form, cost: &str, salt: &str, digest: &str) -> Option<Stored> {
+/// Reads what passlib writes behind `$bcrypt-sha256$`, in both versions.
+fn condensed(rest: &str) -> Option<Stored> {
+    let (head, rest) = rest.split_once('$')?;
+    let (salt, digest) = rest.split_once('$')?;
+    let (form, cost) = match head.strip_prefix("v=2,t=2b,r=") {
+        Some(cost) => (Form::SaltHmac, cost),
+        None => {
+            let cost = head
+                .strip_prefix("2b,")
+                .or_else(|| head.strip_prefix("2a,"))?;
+            (Form::Sha256Base64, cost)
+        }
+    };
+    // passlib writes the cost without a leading zero.
+    let canonical = !cost.starts_with('0');
+    let foreign = form != Form::SaltHmac;
+    canonical.then(|| stored(form, cost, salt, digest, foreign))?
+}
+
+/// Reads `$2b$NN$` with salt and digest, or one of its elder siblings.
+fn modular(text: &str) -> Option<Stored> {
+    let (form, foreign, rest) = [
+        ("$2b$", Form::Plain, false),
+        ("$2a$", Form::Plain, true),
+        ("$2y$", Form::Plain, true),
+        ("$2x$", Form::SignExtended, true),
+    ]
+    .into_iter()
+    .find_map(|(prefix, form, foreign)| Some((form, foreign, text.strip_prefix(prefix)?)))?;
+    let (cost, rest) = rest.split_once('$')?;
+    let (salt, digest) = rest.split_at_checked(SALT_CHARS)?;
+    (cost.len() == 2).then(|| stored(form, cost, salt, digest, foreign))?
+}
+
+fn stored(form: Form, cost: &str, salt: &str, digest: &str, foreign: bool) -> Option<Stored> {
     let digits = (1..=2).contains(&cost.len()) && cost.bytes().all(|byte| byte.is_ascii_digit());
     let cost: u8 = digits.then(|| cost.parse().ok())??;
     if !(4..=31).contains(&cost) || salt.len() != SALT_CHARS || digest.len() != DIGEST_CHARS {
         return None;
     }
-    Some(Stored {
+    let stored = Stored {
         form,
         cost,
         salt: BASE64.decode(salt).ok()?.try_into().ok()?,
         digest: BASE64.decode(digest).ok()?.try_into().ok()?,
+        foreign,
+    };
+    let clean = salt_text(&stored.salt) == salt && BASE64.encode(stored.digest) == digest;
+    Some(Stored {
+        foreign: foreign || !clean,
+        ..stored
     })
 }
 
@@ -98,12 +161,12 @@ pub(super) fn salt_text(salt: &[u8; 16]) -> String {
 }
 
 impl Stored {
+    /// Writes the hash, in one of the two forms that are written.
     pub(super) fn to_text(self) -> String {
         let (salt, digest) = (salt_text(&self.salt), BASE64.encode(self.digest));
-        match self.form {
-            Form::SaltHmac => format!("$bcrypt-sha256$v=2,t=2b,r={}${salt}${digest}", self.cost),
-            Form::Plain => format!("$2b${:02}${salt}{digest}", self.cost),
-            Form::PlainOldName => format!("$2a${:02}${salt}{digest}", self.cost),
+        if self.form == Form::SaltHmac {
+            return format!("$bcrypt-sha256$v=2,t=2b,r={}${salt}${digest}", self.cost);
         }
+        format!("$2b${:02}${salt}{digest}", self.cost)
     }
 }

@@ -10,6 +10,7 @@ mod jwt;
 mod misuse;
 mod origins;
 mod password;
+mod password_interop;
 mod rate_limit;
 mod rejection;
 mod rescue;

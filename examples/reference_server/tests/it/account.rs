@@ -1,5 +1,7 @@
 //! From registration to a sign-out that lasts.
 
+use std::process::Command;
+
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -250,4 +252,81 @@ async fn of_two_changes_of_a_password_at_once_one_wins() {
     let mut statuses = [first, second].map(|answer| answer.expect("an answer").status().as_u16());
     statuses.sort_unstable();
     assert!(matches!(statuses, [204, 403 | 409]), "{statuses:?}");
+}
+
+/// Writes a stored hash as somebody who moved accounts here would have.
+fn plant(server: &Server, hash: &str) -> bool {
+    let script = "import sqlite3, sys; db = sqlite3.connect(sys.argv[1]); \
+                  db.execute('UPDATE users SET password_hash = ?', (sys.argv[2],)); db.commit()";
+    let mut python = Command::new("python3");
+    let database = server.data.path().join("rampart.db");
+    let done = python.args(["-c", script]).arg(database).arg(hash).status();
+    done.is_ok_and(|status| status.success())
+}
+
+/// Reads the stored hash.
+fn planted(server: &Server) -> String {
+    let script = "import sqlite3, sys; db = sqlite3.connect(sys.argv[1]); \
+                  print(*db.execute('SELECT password_hash FROM users').fetchone())";
+    let mut python = Command::new("python3");
+    let database = server.data.path().join("rampart.db");
+    let output = python
+        .args(["-c", script])
+        .arg(database)
+        .output()
+        .expect("it was there");
+    String::from_utf8(output.stdout)
+        .expect("text")
+        .trim()
+        .to_owned()
+}
+
+#[tokio::test]
+async fn accounts_from_other_systems_sign_in_and_get_a_better_hash() {
+    let server = Server::start_with(&[
+        ("LIMIT_LOGIN_IP", "1000/1m"),
+        ("LIMIT_LOGIN_ACCOUNT", "1000/1m"),
+    ]);
+    server.register("ann@example.com").await;
+    for foreign in [
+        "$2b$04$n79VH.0Q2TMWmt3Oqt9uku8S0.kbl9RF1l7HgLy4wsDUY3jagvzeK",
+        "$2a$04$n79VH.0Q2TMWmt3Oqt9uku8S0.kbl9RF1l7HgLy4wsDUY3jagvzeK",
+        "$2y$04$n79VH.0Q2TMWmt3Oqt9uku8S0.kbl9RF1l7HgLy4wsDUY3jagvzeK",
+        "$2x$04$n79VH.0Q2TMWmt3Oqt9uku8S0.kbl9RF1l7HgLy4wsDUY3jagvzeK",
+        "{bcrypt}$2a$04$n79VH.0Q2TMWmt3Oqt9uku8S0.kbl9RF1l7HgLy4wsDUY3jagvzeK",
+        "$bcrypt-sha256$2b,4$n79VH.0Q2TMWmt3Oqt9uku$P8gPKp01i2HVSsZoO7YyXXiAiUURzHS",
+        "$bcrypt-sha256$v=2,t=2b,r=4$n79VH.0Q2TMWmt3Oqt9uku$Vj.KdcAPUEpDtmBdCgAnX/M49ZJCt.q",
+        "bcrypt_sha256$$2b$04$n79VH.0Q2TMWmt3Oqt9ukuS/6PT8/28L4yz0ZjJTDfa16UsVNO6gW",
+        "bcrypt$$2b$04$n79VH.0Q2TMWmt3Oqt9uku8S0.kbl9RF1l7HgLy4wsDUY3jagvzeK",
+    ] {
+        if !plant(&server, foreign) {
+            return crate::services::skipped("python3");
+        }
+        let wrong = json!({"email": "ann@example.com", "password": "violet kettle charade", "delivery": "body"});
+        refused(
+            server.post("/api/auth/login", wrong).await,
+            401,
+            "invalid_credentials",
+        )
+        .await;
+        assert_eq!(planted(&server), foreign, "only its owner replaces it");
+        server.login("ann@example.com").await;
+        let better = planted(&server);
+        assert!(
+            better.starts_with("$bcrypt-sha256$v=2,t=2b,r=10$"),
+            "{foreign} became {better}"
+        );
+        server.login("ann@example.com").await;
+        assert_eq!(planted(&server), better, "once");
+    }
+    // Hours of work, written by somebody who can write to the table.
+    let costly = "$2b$31$n79VH.0Q2TMWmt3Oqt9ukuMtd1JXeM0BuVg72u1AjlHVi6ZSGhR/6";
+    assert!(plant(&server, costly));
+    let right = json!({"email": "ann@example.com", "password": PASSWORD, "delivery": "body"});
+    refused(
+        server.post("/api/auth/login", right).await,
+        401,
+        "invalid_credentials",
+    )
+    .await;
 }
