@@ -22,7 +22,7 @@ pub enum HashError {
     #[error("the password contains a NUL character")]
     Nul,
     /// Plain bcrypt would cut it.
-    #[error("plain bcrypt reads 72 bytes of a password; use PreHash::SaltHmac")]
+    #[error("plain bcrypt reads 72 bytes of a password; use PreHash::Auto")]
     TooLongForPlain,
 }
 
@@ -64,6 +64,27 @@ pub enum Problem {
         /// The cap as given.
         max_verify_cost: u8,
     },
+    /// A pepper whose name cannot be written into a hash.
+    #[error("a pepper is named {id:?}; use 1 to 16 lower-case letters and digits")]
+    PepperId {
+        /// The name as given.
+        id: String,
+    },
+    /// A pepper that could be guessed.
+    #[error("pepper {id:?} has fewer than 32 bytes; draw 32 random ones")]
+    PepperTooShort {
+        /// Its name.
+        id: String,
+    },
+    /// Two peppers with one name.
+    #[error("pepper {id:?} is given twice; name each differently")]
+    PepperTwice {
+        /// Their name.
+        id: String,
+    },
+    /// A pepper beside a form that has no place for it.
+    #[error("a pepper is given, and a PreHash that does not use it; use PreHash::Auto")]
+    PepperUnused,
     /// The pool could never run anything.
     #[error(
         "a pool of {permits} concurrent hashes is outside 1 to 1,024; use the number of cores minus one"

@@ -8,10 +8,11 @@ use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
 use super::error::{ConfigError, HashError, Problem};
-use super::scheme::{BCRYPT_BYTES, Password, bcrypt, salted_hmac, sha256, sign_extended};
+use super::pepper::Peppers;
+use super::scheme::{BCRYPT_BYTES, Password, bcrypt, peppered, salted_hmac, sha256, sign_extended};
 use super::stored::{Form, Parsed, Stored, parse, salt_text};
 use crate::config::Problems;
-use crate::secret::random_bytes;
+use crate::secret::{Secret, random_bytes};
 
 /// Hashes and verifies passwords, on the calling thread. Clones share the
 /// settings. See [`LoginHasher`](super::LoginHasher) for servers.
@@ -22,6 +23,7 @@ pub struct PasswordHasher(Arc<Settings>);
 struct Settings {
     cost: u8,
     prehash: PreHash,
+    peppers: Peppers,
     max_verify_cost: u8,
 }
 
@@ -33,8 +35,11 @@ pub enum PreHash {
     /// Passwords over 72 bytes cannot be set.
     None,
     /// Condensed under a key from the salt: rows read `$bcrypt-sha256$v=2`.
-    #[default]
     SaltHmac,
+    /// Condensed under the current pepper, rows read `$bcrypt-hmac-sha384$v=1`; as
+    /// [`SaltHmac`](Self::SaltHmac) if there is none.
+    #[default]
+    Auto,
 }
 
 /// The outcome of [`PasswordHasher::verify`].
@@ -62,6 +67,9 @@ pub enum MismatchReason {
     Locked,
     /// There is no such account.
     NoAccount,
+    /// The stored hash needs a pepper that is not known: tell the operator, since
+    /// nobody whose hash needs it can sign in.
+    UnknownPepper,
     /// The stored hash is not one.
     Unreadable,
     /// The password is wrong.
@@ -95,6 +103,7 @@ impl PasswordHasher {
             settings: Settings {
                 cost: 12,
                 prehash: PreHash::default(),
+                peppers: Peppers::default(),
                 max_verify_cost: 15,
             },
         }
@@ -125,7 +134,7 @@ impl PasswordHasher {
             return Err(HashError::TooLongForPlain);
         }
         let salt = random_bytes();
-        let digest = digest(form, cost, salt, password.bytes());
+        let digest = self.digest(form, cost, salt, password);
         Ok(Stored {
             form,
             cost,
@@ -151,6 +160,7 @@ impl PasswordHasher {
             (Some(Parsed::Hash(hash)), _) if hash.cost > self.0.max_verify_cost => {
                 MismatchReason::CostRefused
             }
+            (Some(Parsed::Hash(hash)), _) if self.lacks(hash.form) => MismatchReason::UnknownPepper,
             // bcrypt cycles its key, so `a` and `a\0a` would be one password.
             (Some(Parsed::Hash(_)), true) => MismatchReason::WrongPassword,
             (Some(Parsed::Hash(hash)), false) => return self.verify_hash(password, text, hash),
@@ -160,7 +170,7 @@ impl PasswordHasher {
     }
 
     fn verify_hash(&self, password: &Password, text: &str, hash: Stored) -> Verified {
-        let digest = digest(hash.form, hash.cost, hash.salt, password.bytes());
+        let digest = self.digest(hash.form, hash.cost, hash.salt, password);
         if !bool::from(digest.ct_eq(&hash.digest)) {
             // The time of bcrypt doubles with each step, so the steps between
             // the stored and the current cost add up to exactly the rest.
@@ -193,16 +203,44 @@ impl PasswordHasher {
         match self.0.prehash {
             PreHash::None => Form::Plain,
             PreHash::SaltHmac => Form::SaltHmac,
+            PreHash::Auto => self
+                .0
+                .peppers
+                .current()
+                .map_or(Form::SaltHmac, Form::Pepper),
         }
     }
 
+    /// Whether a form needs a pepper that is not known.
+    fn lacks(&self, form: Form) -> bool {
+        matches!(form, Form::Pepper(id) if self.0.peppers.find(id).is_none())
+    }
+
+    fn digest(&self, form: Form, cost: u8, salt: [u8; 16], password: &Password) -> [u8; 23] {
+        let pepper = match form {
+            Form::Pepper(id) => self.0.peppers.find(id),
+            _ => None,
+        };
+        digest(form, pepper, cost, salt, password.bytes())
+    }
+
     fn spend(&self, password: &Password, cost: u8) {
-        std::hint::black_box(digest(self.form(), cost, [0x5a; 16], password.bytes()));
+        std::hint::black_box(self.digest(self.form(), cost, [0x5a; 16], password));
     }
 }
 
-pub(super) fn digest(form: Form, cost: u8, salt: [u8; 16], password: &[u8]) -> [u8; 23] {
+pub(super) fn digest(
+    form: Form,
+    pepper: Option<&Secret>,
+    cost: u8,
+    salt: [u8; 16],
+    password: &[u8],
+) -> [u8; 23] {
     match form {
+        Form::Pepper(_) => {
+            let pepper = pepper.map(Secret::expose).unwrap_or_default();
+            bcrypt(cost, salt, peppered(pepper, password).as_bytes())
+        }
         Form::SaltHmac => bcrypt(
             cost,
             salt,
@@ -252,6 +290,22 @@ impl PasswordHasherBuilder {
         self
     }
 
+    /// Sets the pepper of new hashes: a secret of 32 bytes or more that is kept
+    /// apart from the database, so that a copy of it alone is no use to whoever
+    /// guesses. Its name of 1 to 16 lower-case letters and digits is stored in each
+    /// hash. Whoever loses the pepper locks everybody out.
+    pub fn pepper(mut self, id: impl Into<String>, secret: Arc<Secret>) -> Self {
+        self.settings.peppers.set_current(id.into(), secret);
+        self
+    }
+
+    /// Adds a pepper that was the current one. Hashes that need it are replaced as
+    /// their owners sign in.
+    pub fn retired_pepper(mut self, id: impl Into<String>, secret: Arc<Secret>) -> Self {
+        self.settings.peppers.add_retired(id.into(), secret);
+        self
+    }
+
     /// Sets the highest stored cost that is run; 15 by default. A row with a
     /// higher one, written by an attacker, would keep a core busy for hours.
     pub fn max_verify_cost(mut self, cost: u8) -> Self {
@@ -268,9 +322,13 @@ impl PasswordHasherBuilder {
         let Settings {
             cost,
             max_verify_cost,
-            ..
+            prehash,
+            ref peppers,
         } = self.settings;
-        let mut problems = Vec::new();
+        let mut problems = peppers.problems();
+        if prehash != PreHash::Auto && !peppers.is_empty() {
+            problems.push(Problem::PepperUnused);
+        }
         if !(10..=20).contains(&max_verify_cost) {
             problems.push(Problem::MaxVerifyCost { max_verify_cost });
         }

@@ -42,6 +42,7 @@
 mod calibrate;
 mod error;
 mod hasher;
+mod pepper;
 mod pool;
 mod rules;
 mod scheme;

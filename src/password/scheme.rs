@@ -5,7 +5,7 @@ use std::fmt;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use sha2::{Digest as _, Sha256};
+use sha2::{Digest as _, Sha256, Sha384};
 use zeroize::Zeroizing;
 
 use super::error::PasswordTooLong;
@@ -90,6 +90,14 @@ pub(super) fn sign_extended(key: &[u8]) -> Zeroizing<Vec<u8>> {
         words.extend(word.to_be_bytes());
     }
     words
+}
+
+/// Condenses a password of any length to 64 characters without NUL, under a key
+/// that is not in the database (OWASP Password Storage Cheat Sheet, peppering).
+pub(super) fn peppered(pepper: &[u8], password: &[u8]) -> Zeroizing<String> {
+    let mut mac = Hmac::<Sha384>::new_from_slice(pepper).expect("HMAC takes keys of any length");
+    mac.update(password);
+    Zeroizing::new(STANDARD.encode(mac.finalize().into_bytes()))
 }
 
 /// Condenses a password to its SHA-256, as other systems do before bcrypt.

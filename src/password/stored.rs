@@ -1,12 +1,15 @@
 //! Hashes as they are stored: a strict parser and its inverse.
 //!
-//! What is written is `$2b$` or `$bcrypt-sha256$v=2`. What other systems wrote is
+//! What is written is `$2b$`, `$bcrypt-sha256$v=2`, or `$bcrypt-hmac-sha384$v=1`
+//! with the name of a pepper. What other systems wrote is
 //! read too, and to be replaced at the next sign-in.
 
 use base64::Engine as _;
 use base64::alphabet::BCRYPT;
 use base64::engine::general_purpose::GeneralPurposeConfig;
 use base64::engine::{DecodePaddingMode, GeneralPurpose};
+
+use super::pepper::PepperId;
 
 /// bcrypt's own order of the base64 letters. The last letter has spare bits,
 /// which some libraries did not clear.
@@ -44,6 +47,8 @@ pub(super) enum Form {
     SignExtended,
     /// Condensed under a key from the salt: `$bcrypt-sha256$v=2`.
     SaltHmac,
+    /// Condensed under a key that is not in the database.
+    Pepper(PepperId),
     /// Condensed by SHA-256, in base64: version 1 of the same.
     Sha256Base64,
     /// Condensed by SHA-256, in hexadecimal: Django.
@@ -80,6 +85,14 @@ fn read(text: &str) -> Option<Stored> {
     // ASCII only: byte positions are then character positions.
     if text.len() > MAX_BYTES || !text.is_ascii() {
         return None;
+    }
+    if let Some(rest) = text.strip_prefix("$bcrypt-hmac-sha384$v=1,k=") {
+        let (id, rest) = rest.split_once(",t=2b,r=")?;
+        let (cost, rest) = rest.split_once('$')?;
+        let (salt, digest) = rest.split_once('$')?;
+        let form = Form::Pepper(PepperId::parse(id)?);
+        let canonical = !cost.starts_with('0');
+        return canonical.then(|| stored(form, cost, salt, digest, false))?;
     }
     if let Some(rest) = text.strip_prefix("$bcrypt-sha256$") {
         return condensed(rest);
@@ -161,12 +174,16 @@ pub(super) fn salt_text(salt: &[u8; 16]) -> String {
 }
 
 impl Stored {
-    /// Writes the hash, in one of the two forms that are written.
+    /// Writes the hash, in one of the forms that are written.
     pub(super) fn to_text(self) -> String {
-        let (salt, digest) = (salt_text(&self.salt), BASE64.encode(self.digest));
-        if self.form == Form::SaltHmac {
-            return format!("$bcrypt-sha256$v=2,t=2b,r={}${salt}${digest}", self.cost);
+        let (cost, salt, digest) = (self.cost, salt_text(&self.salt), BASE64.encode(self.digest));
+        match &self.form {
+            Form::Pepper(id) => {
+                let id = id.as_str();
+                format!("$bcrypt-hmac-sha384$v=1,k={id},t=2b,r={cost}${salt}${digest}")
+            }
+            Form::SaltHmac => format!("$bcrypt-sha256$v=2,t=2b,r={cost}${salt}${digest}"),
+            _ => format!("$2b${cost:02}${salt}{digest}"),
         }
-        format!("$2b${:02}${salt}{digest}", self.cost)
     }
 }

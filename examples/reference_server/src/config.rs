@@ -15,7 +15,6 @@ use tower_rampart::secret::Secret;
 use crate::db::Location;
 use crate::objects::Storage;
 use crate::reader::Reader;
-use crate::secrets;
 use crate::settings::{Problem, Settings};
 
 /// Everything the server needs to know.
@@ -35,6 +34,9 @@ pub(crate) struct Config {
     pub(crate) revoked_keys: Vec<Arc<Secret>>,
     /// An asymmetric key that signs instead of one made of the secret.
     pub(crate) signing_key: Option<SigningKey>,
+    /// Mixed into passwords. `None` in development: made at the first start.
+    pub(crate) pepper: Option<Arc<Secret>>,
+    pub(crate) previous_peppers: Vec<Arc<Secret>>,
     pub(crate) database: Location,
     /// The database, as a role that may change its tables.
     pub(crate) migrator: Location,
@@ -88,9 +90,11 @@ impl Config {
             public_url: reader.public_url(production),
             settings: settings.clone(),
             secret: reader.secret("SECRET_KEY", production).map(Arc::new),
-            previous_secrets: reader.previous_secrets(),
+            previous_secrets: reader.previous("SECRET_KEY_PREVIOUS"),
             revoked_keys: reader.revoked_keys(),
             signing_key: reader.signing_key(),
+            pepper: reader.secret("PASSWORD_PEPPER", production).map(Arc::new),
+            previous_peppers: reader.previous("PASSWORD_PEPPER_PREVIOUS"),
             database: reader.database("DATABASE_URL", &data_dir.join("rampart.db")),
             migrator: reader.migrator(&data_dir.join("rampart.db")),
             objects: reader.storage("STORAGE_URL", &data_dir.join("objects")),
@@ -115,6 +119,7 @@ impl Config {
             data_dir,
         };
         reader.lifetimes(&config);
+        reader.peppers(&config);
         if reader.problems.is_empty() {
             Ok(config)
         } else {
@@ -186,84 +191,6 @@ impl Reader<'_> {
             );
         }
         url
-    }
-
-    fn secret(&mut self, name: &str, required: bool) -> Option<Secret> {
-        let found = match secrets::resolve(self.settings, name) {
-            Ok(found) => found,
-            Err(text) => {
-                self.problem(name, text);
-                return None;
-            }
-        };
-        match &found {
-            Some(secret) => self.check_secret(name, secret),
-            None if required => self.problem(
-                name,
-                format!("is required in production; set {name} or {name}_FILE to the output of `reference-server gen-secret`"),
-            ),
-            None => {}
-        }
-        found
-    }
-
-    fn check_secret(&mut self, name: &str, secret: &Secret) {
-        if let Err(problems) = tower_rampart::jwt::KeySet::from_secret(secret) {
-            self.problem(
-                name,
-                format!("{problems}: run `reference-server gen-secret`"),
-            );
-        }
-    }
-
-    fn previous_secrets(&mut self) -> Vec<Arc<Secret>> {
-        let name = "SECRET_KEY_PREVIOUS";
-        let secrets = self.secret_list(name);
-        for secret in &secrets {
-            self.check_secret(name, secret);
-        }
-        secrets.into_iter().map(Arc::new).collect()
-    }
-
-    fn revoked_keys(&mut self) -> Vec<Arc<Secret>> {
-        let revoked = self.secret_list("SECRET_KEY_REVOKED");
-        revoked.into_iter().map(Arc::new).collect()
-    }
-
-    /// Reads a secret setting that is a list, separated by commas.
-    fn secret_list(&mut self, name: &str) -> Vec<Secret> {
-        let list = match secrets::resolve(self.settings, name) {
-            Ok(list) => list,
-            Err(text) => {
-                self.problem(name, text);
-                None
-            }
-        };
-        let bytes = list.as_ref().map_or(&b""[..], Secret::expose);
-        let entries = bytes.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
-        entries
-            .filter(|entry| !entry.is_empty())
-            .map(|entry| Secret::new(entry.to_vec()))
-            .collect()
-    }
-
-    fn signing_key(&mut self) -> Option<SigningKey> {
-        let name = "SIGNING_KEY";
-        let text = match secrets::resolve(self.settings, name) {
-            Ok(text) => text?,
-            Err(text) => {
-                self.problem(name, text);
-                return None;
-            }
-        };
-        let text = String::from_utf8_lossy(text.expose());
-        let key = if text.trim_start().starts_with('{') {
-            SigningKey::from_jwk(&text)
-        } else {
-            SigningKey::from_pem(&text)
-        };
-        key.map_err(|problems| self.problem(name, problems.to_string()))
-            .ok()
     }
 
     fn origins(&mut self, production: bool) -> OriginPolicy {

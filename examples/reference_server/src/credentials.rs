@@ -133,7 +133,9 @@ async fn compare(app: &App, email: &str, typed: Typed) -> ApiResult<Option<User>
         (Verified::Mismatch { reason }, _) => {
             if matches!(
                 reason,
-                MismatchReason::CostRefused | MismatchReason::Unreadable
+                MismatchReason::CostRefused
+                    | MismatchReason::UnknownPepper
+                    | MismatchReason::Unreadable
             ) {
                 tracing::error!(?reason, "a stored password hash cannot be used");
             }

@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Semaphore;
 use tower_rampart::clock::SystemClock;
-use tower_rampart::password::{LoginHasher, PasswordHasher, calibrate_cost};
+use tower_rampart::password::{LoginHasher, calibrate_cost};
 use tower_rampart::session::{EndReason, SecurityEventReceiver, SessionCookies, security_events};
 use tracing_subscriber::EnvFilter;
 
@@ -23,7 +23,7 @@ use crate::layers::{Layers, issuer_builder};
 use crate::limits::Limits;
 use crate::listen::{self, Stop, stopped};
 use crate::objects::Objects;
-use crate::{secrets, sweep};
+use crate::{peppers, secrets, sweep};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
@@ -80,7 +80,7 @@ async fn serve(config: Config) -> Result<()> {
     let layers = Layers::new(&config, &issuer, &limits, configured.secret())?;
     let app = App {
         objects: Objects::open(&config.objects)?,
-        hasher: LoginHasher::builder(PasswordHasher::builder().cost(cost).build()?).build()?,
+        hasher: LoginHasher::builder(peppers::hasher(&config, cost)?).build()?,
         cookies: SessionCookies::default(),
         password_policy: config.password_policy,
         login_guard: layers.login_guard.clone(),
@@ -173,6 +173,9 @@ fn greet(config: &Config, address: SocketAddr, admin: SocketAddr, cost: u8) {
             "secret    {}",
             config.data_dir.join("secret-key").display()
         ));
+    }
+    if let Some(path) = peppers::generated(config) {
+        say(&format!("pepper    {}", path.display()));
     }
     say(&format!("bcrypt    cost {cost}"));
 }

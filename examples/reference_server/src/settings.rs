@@ -91,6 +91,10 @@ pub(crate) const NAMES: &[&str] = &[
     "RAMPART_ADMIN_LISTEN",
     "RAMPART_PUBLIC_URL",
     "RAMPART_DATA_DIR",
+    "PASSWORD_PEPPER",
+    "PASSWORD_PEPPER_FILE",
+    "PASSWORD_PEPPER_PREVIOUS",
+    "PASSWORD_PEPPER_PREVIOUS_FILE",
     "SECRET_KEY",
     "SECRET_KEY_FILE",
     "SECRET_KEY_PREVIOUS",
@@ -130,11 +134,6 @@ const UNAVAILABLE: &[(&str, &str)] = &[
     ),
     ("SMTP_URL", "this build sends no mail; unset it"),
     ("MAIL_FROM", "this build sends no mail; unset it"),
-    ("PASSWORD_PEPPER", "this build uses no pepper; unset it"),
-    (
-        "PASSWORD_PEPPER_FILE",
-        "this build uses no pepper; unset it",
-    ),
 ];
 
 /// The settings as given.

@@ -313,7 +313,7 @@ async fn accounts_from_other_systems_sign_in_and_get_a_better_hash() {
         server.login("ann@example.com").await;
         let better = planted(&server);
         assert!(
-            better.starts_with("$bcrypt-sha256$v=2,t=2b,r=10$"),
+            better.starts_with("$bcrypt-hmac-sha384$v=1,k=") && better.contains(",t=2b,r=10$"),
             "{foreign} became {better}"
         );
         server.login("ann@example.com").await;
@@ -329,4 +329,32 @@ async fn accounts_from_other_systems_sign_in_and_get_a_better_hash() {
         "invalid_credentials",
     )
     .await;
+}
+
+#[tokio::test]
+async fn a_pepper_is_replaced_as_people_sign_in() {
+    let (first, second) = (
+        "x7Kq2mVw9pRt4sYb6nCd8fGh1jLz3aQe5uIo0vBn",
+        "Zt5Yh8Wq1Lr4Nf7Pk0Sd3Gj6Vb9Mx2Cc5Ae8Ui1Op",
+    );
+    let mut server = Server::start_with(&[("PASSWORD_PEPPER", first)]);
+    server.register("ann@example.com").await;
+    server.register("bob@example.com").await;
+    server.login("ann@example.com").await;
+    server.restart_with(&[
+        ("PASSWORD_PEPPER", second),
+        ("PASSWORD_PEPPER_PREVIOUS", first),
+    ]);
+    server.login("ann@example.com").await;
+    server.restart_with(&[("PASSWORD_PEPPER", second)]);
+    server.login("ann@example.com").await;
+    // He has not signed in meanwhile; the log says why he cannot.
+    let right = json!({"email": "bob@example.com", "password": PASSWORD, "delivery": "body"});
+    refused(
+        server.post("/api/auth/login", right).await,
+        401,
+        "invalid_credentials",
+    )
+    .await;
+    assert!(server.log().contains("UnknownPepper"), "{}", server.log());
 }

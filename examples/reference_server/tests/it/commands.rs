@@ -91,6 +91,7 @@ fn every_wrong_setting_is_reported_at_once_without_its_secret() {
         "RAMPART_DATA_DIR: is required in production",
         "RAMPART_PUBLIC_URL: is required in production",
         "SECRET_KEY: the secret is too weak: it is shorter than 32 bytes",
+        "PASSWORD_PEPPER: is required in production",
         "DATABASE_URL: is not a URL that this build can use",
         "CORS_ORIGINS: CORS_ORIGINS[0] \"https://app.example.com/\"",
         "CORS_ORIGINS: CORS_ORIGINS[1] \"http://localhost:5173\": a loopback origin",
@@ -125,6 +126,7 @@ fn every_wrong_setting_is_reported_at_once_without_its_secret() {
 fn defaults_are_usable_and_production_is_with_everything_set() {
     assert!(run(&["check"], &[]).status.success());
     let secret = stdout(&run(&["gen-secret"], &[])).trim().to_owned();
+    let pepper = stdout(&run(&["gen-secret"], &[])).trim().to_owned();
     let output = run(
         &["check"],
         &[
@@ -133,11 +135,21 @@ fn defaults_are_usable_and_production_is_with_everything_set() {
             ("RAMPART_PUBLIC_URL", "https://api.example.com"),
             ("RAMPART_DATA_DIR", "/var/lib/rampart"),
             ("SECRET_KEY", &secret),
+            ("PASSWORD_PEPPER", &pepper),
             ("CORS_ORIGINS", "https://app.example.com"),
             ("BCRYPT_COST", "12"),
         ],
     );
     assert!(output.status.success(), "{}", stderr(&output));
+    let settings = [("SECRET_KEY", &*secret), ("PASSWORD_PEPPER", &*secret)];
+    let output = run(&["check"], &settings);
+    assert!(stderr(&output).contains("PASSWORD_PEPPER: repeats a SECRET_KEY"));
+    let settings = [
+        ("PASSWORD_PEPPER", &*pepper),
+        ("PASSWORD_PEPPER_PREVIOUS", &*pepper),
+    ];
+    let output = run(&["check"], &settings);
+    assert!(stderr(&output).contains("PASSWORD_PEPPER_PREVIOUS: repeats a pepper"));
 }
 
 #[test]
