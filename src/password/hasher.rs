@@ -115,14 +115,15 @@ impl PasswordHasher {
         self.0.cost
     }
 
-    /// Hashes a password under a fresh salt.
+    /// Hashes a password under a fresh salt, in Normalization Form C.
     ///
     /// # Errors
     ///
     /// [`HashError::Nul`]; [`HashError::TooLongForPlain`] over 72 bytes with
     /// [`PreHash::None`].
     pub fn hash(&self, password: &Password) -> Result<String, HashError> {
-        self.hash_at(self.0.cost, password)
+        let composed = password.composed();
+        self.hash_at(self.0.cost, composed.as_ref().unwrap_or(password))
     }
 
     fn hash_at(&self, cost: u8, password: &Password) -> Result<String, HashError> {
@@ -150,8 +151,37 @@ impl PasswordHasher {
     /// Every mismatch takes at least as long as a hash at the current cost,
     /// whether the account exists or not. Stored hashes of a higher cost take
     /// longer, so lowering the cost makes their accounts recognisable.
+    ///
+    /// A password is read in Normalization Form C first, and if that is another
+    /// spelling then as it is, since a hash from elsewhere may be of that: with
+    /// twice the work, whatever is stored.
     #[must_use]
     pub fn verify(&self, password: &Password, stored: Option<&str>) -> Verified {
+        let Some(composed) = password.composed() else {
+            return self.verify_spelling(password, stored);
+        };
+        let first = self.verify_spelling(&composed, stored);
+        if matches!(first, Verified::Match { .. }) {
+            return first;
+        }
+        match self.verify_spelling(password, stored) {
+            Verified::Match { .. } => Verified::Match {
+                // One spelling is enough from now on.
+                rehash: stored.and_then(|old| {
+                    let Parsed::Hash(hash) = parse(old) else {
+                        return None;
+                    };
+                    let cost = self.0.cost.max(hash.cost);
+                    let new = self.hash_at(cost, &composed).ok()?;
+                    let old = old.to_owned();
+                    Some(Rehash { old, new })
+                }),
+            },
+            mismatch => mismatch,
+        }
+    }
+
+    fn verify_spelling(&self, password: &Password, stored: Option<&str>) -> Verified {
         let text = stored.unwrap_or_default();
         let reason = match (stored.map(parse), password.bytes().contains(&0)) {
             (None, _) => MismatchReason::NoAccount,

@@ -58,4 +58,6 @@ pub use rules::{PasswordPolicy, WeakPassword};
 pub use scheme::Password;
 
 #[cfg(test)]
+mod pepper_tests;
+#[cfg(test)]
 mod tests;

@@ -6,6 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Digest as _, Sha256, Sha384};
+use unicode_normalization::{UnicodeNormalization as _, is_nfc};
 use zeroize::Zeroizing;
 
 use super::error::PasswordTooLong;
@@ -47,6 +48,19 @@ impl Password {
 
     pub(super) fn bytes(&self) -> &[u8] {
         self.0.expose()
+    }
+
+    /// Returns the password in Normalization Form C, if that is another spelling:
+    /// keyboards differ in how they write a letter with its accent (UAX #15).
+    pub(super) fn composed(&self) -> Option<Self> {
+        let text = self.text();
+        if is_nfc(text) {
+            return None;
+        }
+        let mut composed = String::with_capacity(text.len() * 3);
+        // It grows no further, so that nothing of it is left behind.
+        composed.extend(text.nfc());
+        Some(Self(Secret::new(composed)))
     }
 
     pub(super) fn text(&self) -> &str {

@@ -1,14 +1,11 @@
 //! The parser and the schemes against published hashes.
 
-use std::sync::Arc;
-
 use proptest::prelude::*;
 
 use super::hasher::{MismatchReason, PasswordHasher, PreHash, Verified, digest};
 use super::scheme::Password;
-use super::stored::{Parsed, parse};
-use super::{HashError, PasswordPolicy, Problem, WeakPassword};
-use crate::secret::Secret;
+use super::stored::{Form, Parsed, Stored, parse};
+use super::{HashError, PasswordPolicy, WeakPassword};
 
 /// Verifies without policy, whatever the cost.
 fn matches(password: &[u8], stored: &str) -> bool {
@@ -135,7 +132,7 @@ fn hostile_stored_hashes_are_unreadable() {
     assert_eq!(parse("!locked"), Parsed::Locked);
 }
 
-fn password(text: &str) -> Password {
+pub(super) fn password(text: &str) -> Password {
     Password::new(text).expect("short enough")
 }
 
@@ -237,90 +234,62 @@ fn a_stored_cost_above_the_cap_is_not_run() {
     );
 }
 
-fn pepper(first: u8) -> Arc<Secret> {
-    Arc::new(Secret::new((first..first + 32).collect::<Vec<_>>()))
-}
-
-/// Computed in Python, with `hmac` and pyca/bcrypt.
 #[test]
-fn a_pepper_is_mixed_in_and_can_be_replaced() {
-    let build = |current: (&str, u8), retired: &[(&str, u8)]| {
-        let builder = PasswordHasher::builder().cost(10);
-        let builder = builder.pepper(current.0, pepper(current.1));
-        let builder = retired.iter().fold(builder, |builder, (id, first)| {
-            builder.retired_pepper(*id, pepper(*first))
-        });
-        builder.build().expect("valid")
-    };
-    let first = build(("p1", 0), &[]);
-    let (long, longer) = ("x".repeat(72), "x".repeat(73));
-    for (text, digest) in [
-        ("password", "a26lS05Ydq9tdJDEZ/FL5XiUF8UHs.y"),
-        (&long, "Tcg9SPl9oBAEpdjsIH97eG/uakqB1vO"),
-        (&longer, "Kq4AZQMcOSwmuvWo8nDY3PzVzk92UeO"),
-        ("", "/z9qkxOQu78mnlPa9zDYd5ZRnzvmkVa"),
-    ] {
-        let stored =
-            format!("$bcrypt-hmac-sha384$v=1,k=p1,t=2b,r=4$n79VH.0Q2TMWmt3Oqt9uku${digest}");
-        let verified = first.verify(&password(text), Some(&stored));
-        let Verified::Match {
-            rehash: Some(rehash),
-        } = verified
-        else {
-            panic!("{stored} is the hash of {text:?}");
-        };
-        assert!(
-            rehash
-                .new
-                .starts_with("$bcrypt-hmac-sha384$v=1,k=p1,t=2b,r=10$")
-        );
+fn letters_with_accents_are_one_password_however_they_are_typed() {
+    let (composed, decomposed) = ("p\u{e4}ssword", "pa\u{308}ssword");
+    let hasher = hasher(PreHash::Auto);
+    for first in [composed, decomposed] {
+        let stored = hasher.hash(&password(first)).expect("hashed");
+        for second in [composed, decomposed] {
+            let verified = hasher.verify(&password(second), Some(&stored));
+            assert_eq!(verified, Verified::Match { rehash: None });
+        }
+        let verified = hasher.verify(&password("password"), Some(&stored));
+        assert!(matches!(verified, Verified::Mismatch { .. }));
     }
-    let stored = first.hash(&password("violet")).expect("hashed");
-    assert_eq!(
-        first.verify(&password("violet"), Some(&stored)),
-        Verified::Match { rehash: None }
-    );
-
-    let second = build(("p2", 7), &[("p1", 0)]);
+    // A hash from elsewhere, of the spelling that is not ours.
+    let key = digest(Form::Plain, None, 10, [7; 16], decomposed.as_bytes());
+    let foreign = Stored {
+        form: Form::Plain,
+        cost: 10,
+        salt: [7; 16],
+        digest: key,
+        foreign: false,
+    };
+    let verified = hasher.verify(&password(decomposed), Some(&foreign.to_text()));
     let Verified::Match {
         rehash: Some(rehash),
-    } = second.verify(&password("violet"), Some(&stored))
+    } = verified
     else {
-        panic!("the retired pepper still opens");
+        panic!("it is the password as it was typed");
     };
-    assert!(rehash.new.contains(",k=p2,"), "{}", rehash.new);
-    for (hasher, reason) in [
-        (build(("p2", 7), &[]), MismatchReason::UnknownPepper),
-        // Another secret under the same name.
-        (build(("p1", 7), &[]), MismatchReason::WrongPassword),
-    ] {
-        let verified = hasher.verify(&password("violet"), Some(&stored));
-        assert_eq!(verified, Verified::Mismatch { reason });
-    }
-    for hostile in ["", "P1", "p 1", "seventeen00letters", "p$1", "ä"] {
-        let stored = stored.replace("k=p1", &format!("k={hostile}"));
-        assert_eq!(parse(&stored), Parsed::Unreadable, "{stored}");
-    }
+    let verified = hasher.verify(&password(composed), Some(&rehash.new));
+    assert_eq!(verified, Verified::Match { rehash: None });
 }
 
+/// Somebody who has the unsalted digests of another place must not get in with
+/// them, nor with passwords whose digests they are.
 #[test]
-fn peppers_that_protect_nothing_are_problems() {
-    let problems = PasswordHasher::builder()
-        .prehash(PreHash::SaltHmac)
-        .pepper("Now", pepper(0))
-        .retired_pepper("old", Arc::new(Secret::new(vec![0; 31])))
-        .retired_pepper("old", pepper(0))
-        .build()
-        .expect_err("four problems")
-        .into_problems();
-    let (now, old) = ("Now".to_owned(), "old".to_owned());
-    let expected = [
-        Problem::PepperId { id: now },
-        Problem::PepperTooShort { id: old.clone() },
-        Problem::PepperTwice { id: old },
-        Problem::PepperUnused,
-    ];
-    assert_eq!(problems, expected);
+fn digests_from_elsewhere_are_no_passwords() {
+    use base64::Engine as _;
+    use sha2::{Digest as _, Sha256};
+    let bytes = Sha256::digest(b"violet kettle parade");
+    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let base64 = base64::engine::general_purpose::STANDARD.encode(bytes);
+    let hasher = hasher(PreHash::Auto);
+    for shucked in [&hex, &base64] {
+        let of_digest = hasher.hash(&password(shucked)).expect("hashed");
+        let of_password = hasher
+            .hash(&password("violet kettle parade"))
+            .expect("hashed");
+        for (text, stored) in [
+            ("violet kettle parade", &of_digest),
+            (shucked, &of_password),
+        ] {
+            let verified = hasher.verify(&password(text), Some(stored));
+            assert!(matches!(verified, Verified::Mismatch { .. }), "{text}");
+        }
+    }
 }
 
 #[track_caller]
