@@ -13,6 +13,7 @@ use crate::config::Config;
 use crate::db::Db;
 use crate::key_commands::{self, KeysCommand};
 use crate::layers::Layers;
+use crate::password_commands::{self, PasswordCommand};
 use crate::serve;
 use crate::session_commands::{self, SessionsCommand};
 use crate::settings::{Flags, Settings};
@@ -69,6 +70,11 @@ enum Command {
         #[command(subcommand)]
         command: SessionsCommand,
     },
+    /// Measures what hashing a password costs here.
+    Password {
+        #[command(subcommand)]
+        command: PasswordCommand,
+    },
     /// Brings the tables of the database up to date, as `MIGRATOR_DATABASE_URL`
     /// if that is set.
     Migrate,
@@ -108,6 +114,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Sessions { command } => {
             with_config(flags, |config| session_commands::run(&config, command))
         }
+        Command::Password { command } => outcome(password_commands::run(&command)),
         Command::Migrate => with_config(flags, |config| migrate(&config)),
         Command::Explain { json } => with_config(flags, |config| explain(&config, json)),
     }
@@ -126,7 +133,12 @@ fn with_config(
             return ExitCode::from(EXIT_CONFIG);
         }
     };
-    match run(config) {
+    outcome(run(config))
+}
+
+/// Says what went wrong, if something did.
+fn outcome(outcome: Result<(), Box<dyn std::error::Error>>) -> ExitCode {
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let mut text = error.to_string();

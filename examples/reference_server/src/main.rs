@@ -23,6 +23,7 @@ mod me;
 mod metadata;
 mod objects;
 mod page;
+mod password_commands;
 mod peppers;
 mod reader;
 mod respond;

@@ -231,3 +231,37 @@ async fn what_the_server_writes_only_its_owner_can_read() {
     }
     assert_eq!(mode("objects"), 0o700);
 }
+
+#[test]
+fn a_cost_is_found_that_stays_within_the_target() {
+    // A wide target on a busy machine, and one that nothing can keep.
+    for (target, within) in [("3000", true), ("1", false)] {
+        let output = run(
+            &["password", "calibrate", "--target-ms", target, "--json"],
+            &[],
+        );
+        assert!(output.status.success(), "{}", stderr(&output));
+        let found: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        let cost = found["cost"].as_u64().expect("a number");
+        let measured = found["measured_ms"].as_f64().expect("a number");
+        let table = found["table"].as_array().expect("a list");
+        assert_eq!(table.len(), 6);
+        assert!(table[0]["ms"].as_f64() < table[5]["ms"].as_f64());
+        if within {
+            assert!((10..=15).contains(&cost) && measured <= 3_000.0, "{found}");
+        } else {
+            assert_eq!(cost, 10, "the least that is safe");
+        }
+    }
+    let text = stdout(&run(&["password", "calibrate", "--target-ms", "1"], &[]));
+    assert!(
+        text.contains("BCRYPT_COST=10 takes") && text.contains("is over 1 ms"),
+        "{text}"
+    );
+    assert_eq!(
+        run(&["password", "calibrate", "--target-ms", "0"], &[])
+            .status
+            .code(),
+        Some(2)
+    );
+}

@@ -22,3 +22,4 @@ mod server;
 #[path = "../../../../tests/it/services.rs"]
 mod services;
 mod sessions;
+mod stored_hashes;
