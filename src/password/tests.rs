@@ -247,11 +247,11 @@ fn letters_with_accents_are_one_password_however_they_are_typed() {
         let verified = hasher.verify(&password("password"), Some(&stored));
         assert!(matches!(verified, Verified::Mismatch { .. }));
     }
-    // A hash from elsewhere, of the spelling that is not ours.
-    let key = digest(Form::Plain, None, 10, [7; 16], decomposed.as_bytes());
+    // A hash from elsewhere, of the spelling that is not ours, and costlier.
+    let key = digest(Form::Plain, None, 11, [7; 16], decomposed.as_bytes());
     let foreign = Stored {
         form: Form::Plain,
-        cost: 10,
+        cost: 11,
         salt: [7; 16],
         digest: key,
         foreign: false,
@@ -263,6 +263,7 @@ fn letters_with_accents_are_one_password_however_they_are_typed() {
     else {
         panic!("it is the password as it was typed");
     };
+    assert!(rehash.new.contains(",r=11$"), "{}", rehash.new);
     let verified = hasher.verify(&password(composed), Some(&rehash.new));
     assert_eq!(verified, Verified::Match { rehash: None });
 }

@@ -1,5 +1,6 @@
 //! Password hashes as they come to be in the table, and go.
 
+use std::cell::Cell;
 use std::process::Command;
 
 use reqwest::{Method, StatusCode};
@@ -168,7 +169,19 @@ async fn a_changed_password_stays_changed_whoever_signs_in_meanwhile() {
         let change = change
             .json(&json!({"current_password": old, "new_password": new}))
             .send();
-        let (changed, _) = tokio::join!(change, login(old));
+        // Again and again, so that some read the old hash and write after the new one.
+        let done = Cell::new(false);
+        let change = async {
+            let changed = change.await;
+            done.set(true);
+            changed
+        };
+        let sign_in = async || {
+            while !done.get() {
+                login(old).await;
+            }
+        };
+        let (changed, ..) = tokio::join!(change, sign_in(), sign_in(), sign_in());
         let status = changed.expect("an answer").status();
         // The sign-in may have replaced the hash first: then it is to be tried again.
         let (now, before) = match status {
