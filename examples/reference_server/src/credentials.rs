@@ -130,15 +130,16 @@ async fn compare(app: &App, email: &str, typed: Typed) -> ApiResult<Option<User>
             }
             Ok(Some(user))
         }
-        (Verified::Mismatch { reason }, _) => {
-            if matches!(
-                reason,
-                MismatchReason::CostRefused
-                    | MismatchReason::UnknownPepper
-                    | MismatchReason::Unreadable
-            ) {
-                tracing::error!(?reason, "a stored password hash cannot be used");
-            }
+        (Verified::Mismatch { reason }, user) => {
+            // Not the client's fault, and nothing that it is told.
+            let event = match reason {
+                MismatchReason::CostRefused => "hash_cost_refused",
+                MismatchReason::UnknownPepper => "hash_pepper_unknown",
+                MismatchReason::Unreadable => "hash_unreadable",
+                _ => return Ok(None),
+            };
+            let user = user.map(|user| user.id);
+            tracing::error!(target: "security", event, user, "a stored password hash cannot be used");
             Ok(None)
         }
         (Verified::Match { .. }, None) => Ok(None),

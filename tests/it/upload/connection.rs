@@ -128,3 +128,23 @@ async fn a_client_that_asks_first_is_refused_without_being_told_to_go_on() {
     });
     client.await.expect("no panic");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ten_thousand_refusals_fit_through_one_connection() {
+    let address = serve().await;
+    let client = tokio::task::spawn_blocking(move || {
+        let mut stream = TcpStream::connect(address).expect("a server");
+        stream.set_nodelay(true).expect("a socket");
+        let request = upload_head("", 1) + "x";
+        for index in 0..10_000 {
+            stream
+                .write_all(request.as_bytes())
+                .expect("the request is taken");
+            let answer = read_response(&mut stream);
+            let refused = answer.starts_with("HTTP/1.1 400 ");
+            let closed = answer.to_ascii_lowercase().contains("connection: close");
+            assert!(refused && !closed, "request {index}: {answer}");
+        }
+    });
+    client.await.expect("no panic");
+}

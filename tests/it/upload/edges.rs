@@ -375,3 +375,52 @@ fn counts_and_times_that_contradict_each_other_are_problems() {
     }
     assert_eq!(problems.len(), 6, "{problems:#?}");
 }
+
+#[tokio::test]
+async fn trailers_are_no_part_of_a_file() {
+    let frames = [
+        Frame::data(Bytes::from_static(b"\x89PNG\r\n\x1a\n and the rest")),
+        Frame::trailers(http::HeaderMap::from_iter([(
+            http::HeaderName::from_static("x-checksum"),
+            http::HeaderValue::from_static(
+                "a header that is longer than what the file may have left",
+            ),
+        )])),
+    ];
+    let body = http_body_util::StreamBody::new(super::tokio_stream(
+        frames.map(Ok::<_, Infallible>).into(),
+    ));
+    let rule = FileRule::kinds([Kind::Png]).max_bytes(21);
+    let service = UploadLayer::raw(rule)
+        .build()
+        .expect("valid")
+        .layer(tower::service_fn(
+            |request: Request<UploadBody<_>>| async move {
+                let read = request
+                    .into_body()
+                    .collect()
+                    .await
+                    .map_err(io::Error::other)?;
+                assert!(read.trailers().is_none(), "nobody has judged them");
+                Ok::<_, io::Error>(Response::new(Full::new(read.to_bytes())))
+            },
+        ));
+    let request = Request::put("/").header("content-type", "image/png");
+    let answer = call(service, request.body(body).expect("legal")).await;
+    assert_eq!((answer.status(), answer.body.len()), (StatusCode::OK, 21));
+}
+
+#[tokio::test]
+async fn a_handler_that_does_not_read_answers_as_it_likes() {
+    let service = form().build().expect("valid").layer(tower::service_fn(
+        |request: Request<UploadBody<Scripted>>| async move {
+            drop(request);
+            Ok::<_, Infallible>(Response::new(Full::from("early")))
+        },
+    ));
+    let answer = call(service, post(scripted([Next::Bytes(b"no form at all")]))).await;
+    assert_eq!(
+        (answer.status(), &answer.body[..]),
+        (StatusCode::OK, &b"early"[..])
+    );
+}

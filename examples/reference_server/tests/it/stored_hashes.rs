@@ -100,6 +100,11 @@ async fn accounts_from_other_systems_sign_in_and_get_a_better_hash() {
         "invalid_credentials",
     )
     .await;
+    assert!(
+        server.log().contains("hash_cost_refused"),
+        "{}",
+        server.log()
+    );
 }
 
 #[tokio::test]
@@ -127,7 +132,11 @@ async fn a_pepper_is_replaced_as_people_sign_in() {
         "invalid_credentials",
     )
     .await;
-    assert!(server.log().contains("UnknownPepper"), "{}", server.log());
+    assert!(
+        server.log().contains("hash_pepper_unknown"),
+        "{}",
+        server.log()
+    );
 }
 
 /// A sign-in that replaces an outdated hash must not bring back a password that
