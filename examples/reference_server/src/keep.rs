@@ -99,11 +99,17 @@ async fn store(app: &App, owner: &str, image: Image, kind: Kind, bytes: Bytes) -
 }
 
 /// Removes a picture, and its object if no other picture is the same; tells
-/// whether it was there. Should the object stay, the sweeper finds it.
+/// whether it was there. Should the object stay, the sweeper finds it: the picture
+/// is gone all the same.
 pub(crate) async fn remove(app: &App, owner: &str, image: &Image) -> ApiResult<bool> {
     let lock = app.db.lock_object(&image.object_key).await?;
     let removed = app.db.delete_image(owner, &image.id).await?;
-    remove_unreferenced(app, &image.object_key).await?;
+    if !app.db.is_object_used(&image.object_key).await?
+        && let Err(error) = app.objects.delete(&image.object_key).await
+    {
+        let key = &image.object_key;
+        tracing::warn!(%error, key, "an object without a record could not be removed yet");
+    }
     lock.release().await?;
     Ok(removed)
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use bytes::Bytes;
-use futures_util::{StreamExt as _, TryStreamExt as _};
+use futures_util::{Stream, StreamExt as _, TryStreamExt as _};
 #[cfg(feature = "s3")]
 use http::HeaderValue;
 use object_store::buffered::BufWriter;
@@ -216,29 +216,29 @@ impl Objects {
     }
 
     /// Lists what is below a folder and was last written before a time.
-    ///
-    /// # Errors
-    ///
-    /// If the store fails.
-    pub(crate) async fn older(
+    pub(crate) fn older(
         &self,
         folder: &str,
         age: Duration,
-    ) -> object_store::Result<Vec<String>> {
-        let mut found = self.store.list(Some(&Key::from(folder)));
-        let mut keys = Vec::new();
-        while let Some(ObjectMeta {
-            location,
-            last_modified,
-            ..
-        }) = found.try_next().await?
-        {
-            let written = std::time::SystemTime::from(last_modified);
-            if written.elapsed().is_ok_and(|elapsed| elapsed > age) {
-                keys.push(location.to_string());
-            }
-        }
-        Ok(keys)
+    ) -> impl Stream<Item = object_store::Result<String>> + Unpin {
+        let found = self.store.list(Some(&Key::from(folder)));
+        let old = move |object: &ObjectMeta| {
+            let written = std::time::SystemTime::from(object.last_modified);
+            written.elapsed().is_ok_and(|elapsed| elapsed > age)
+        };
+        found
+            .try_filter(move |object| std::future::ready(old(object)))
+            .map_ok(|object| object.location.to_string())
+    }
+
+    /// Tells whether the store answers, and lets itself be read.
+    ///
+    /// # Errors
+    ///
+    /// If it does not.
+    pub(crate) async fn check(&self) -> object_store::Result<()> {
+        let mut found = self.store.list(Some(&Key::from(TEMPORARY)));
+        found.try_next().await.map(drop)
     }
 }
 
@@ -273,14 +273,17 @@ impl Temporary {
     /// # Errors
     ///
     /// If the store fails.
-    pub(crate) async fn read_back(&mut self) -> std::io::Result<Bytes> {
+    pub(crate) async fn read_back(&mut self) -> object_store::Result<Bytes> {
         // A writer that could not end cannot be told to stop either; the parts
         // it leaves in a bucket end by the bucket's own rule.
         if let Some(mut upload) = self.upload.take() {
-            upload.shutdown().await?;
+            let ended = upload.shutdown().await;
+            ended.map_err(|error| object_store::Error::Generic {
+                store: "upload",
+                source: Box::new(error),
+            })?;
         }
-        let found = self.objects.store.get(&self.key).await?;
-        Ok(found.bytes().await?)
+        self.objects.store.get(&self.key).await?.bytes().await
     }
 }
 

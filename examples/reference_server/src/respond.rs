@@ -96,9 +96,13 @@ impl<E: Into<Failure>> From<E> for ApiError {
     }
 }
 
-/// Whether the database did not answer, so that trying again may help.
+/// Whether the database or the object store did not answer, so that trying again
+/// may help.
 fn is_away(error: &(dyn std::error::Error + 'static)) -> bool {
     use sqlx::Error;
+    if let Some(object_store::Error::Generic { .. }) = error.downcast_ref() {
+        return true;
+    }
     let causes = std::iter::successors(Some(error), |error| error.source());
     let asked = causes.filter_map(|cause| cause.downcast_ref::<Error>());
     asked.into_iter().any(|error| match error {

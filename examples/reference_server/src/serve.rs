@@ -78,8 +78,11 @@ async fn serve(config: Config) -> Result<()> {
     let cost = bcrypt_cost(&config)?;
     let limits = Limits::connect(&config, configured.secret()).await?;
     let layers = Layers::new(&config, &issuer, &limits, configured.secret())?;
+    let objects = Objects::open(&config.objects)?;
+    let checked = objects.check().await;
+    checked.map_err(|error| format!("STORAGE_URL: the object store cannot be read: {error}"))?;
     let app = App {
-        objects: Objects::open(&config.objects)?,
+        objects,
         hasher: LoginHasher::builder(peppers::hasher(&config, cost)?).build()?,
         cookies: SessionCookies::default(),
         password_policy: config.password_policy,

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use futures_util::TryStreamExt as _;
+
 use crate::app::App;
 use crate::keep::remove_unreferenced;
 use crate::objects::{INCOMING, KEPT, TEMPORARY};
@@ -31,12 +33,14 @@ pub(crate) async fn follow(app: App) {
 async fn sweep(app: &App) -> ApiResult<usize> {
     let mut removed = 0;
     for folder in [TEMPORARY, INCOMING] {
-        for key in app.objects.older(folder, AGE).await? {
+        let mut found = app.objects.older(folder, AGE);
+        while let Some(key) = found.try_next().await? {
             app.objects.delete(&key).await?;
             removed += 1;
         }
     }
-    for key in app.objects.older(KEPT, AGE).await? {
+    let mut found = app.objects.older(KEPT, AGE);
+    while let Some(key) = found.try_next().await? {
         if app.db.is_object_used(&key).await? {
             continue;
         }

@@ -15,16 +15,19 @@ struct Bucket {
 
 impl Bucket {
     async fn create(name: &'static str) -> Option<Self> {
-        let service = services::s3()?;
+        Some(Self::create_at(services::s3()?, name).await)
+    }
+
+    async fn create_at(service: &services::Service, name: &'static str) -> Self {
         let endpoint = format!("http://127.0.0.1:{}", service.port);
         let client = Client::new();
         let created = client.put(format!("{endpoint}/{name}")).send().await;
         assert!(created.expect("an answer").status().is_success());
-        Some(Self {
+        Self {
             client,
             endpoint,
             name,
-        })
+        }
     }
 
     fn server(&self, more: &[(&str, &str)]) -> Server {
@@ -209,4 +212,61 @@ async fn what_goes_straight_to_the_bucket_is_judged_before_it_is_kept() {
         assert_eq!(bucket.settled().await.len(), 1, "and it is gone");
         refused(complete(&id, &ann).await, 404, "not_found").await;
     }
+}
+
+#[tokio::test]
+async fn an_object_store_that_is_away_is_waited_for() {
+    let Some(mut service) = services::Service::s3() else {
+        return;
+    };
+    let bucket = Bucket::create_at(&service, "away").await;
+    let server = bucket.server(&[]);
+    let token = server.token("ann@example.com").await;
+    let upload = |name| server.upload(&token, name, "image/png", png(8, 8, 500));
+    let image: Value = upload("a.png").await.json().await.expect("JSON");
+    service.kill();
+    let answer = upload("b.png").await;
+    assert_eq!(answer.headers()["retry-after"], "1");
+    refused(answer, 503, "temporarily_unavailable").await;
+    let content = server.get(&text(&image, "url"), &token).await;
+    refused(content, 503, "temporarily_unavailable").await;
+    // The record goes; what is left of it is swept up one day.
+    let path = format!("/api/images/{}", text(&image, "id"));
+    let deleted = server
+        .request(Method::DELETE, &path)
+        .bearer_auth(&token)
+        .send()
+        .await;
+    assert_eq!(deleted.expect("an answer").status(), StatusCode::NO_CONTENT);
+    service.start_again();
+    // It forgets everything when it ends.
+    Bucket::create_at(&service, "away").await;
+    assert_eq!(upload("b.png").await.status(), StatusCode::CREATED);
+}
+
+#[tokio::test]
+async fn a_bucket_that_is_not_there_is_told_at_the_start() {
+    let Some(service) = services::s3() else {
+        return;
+    };
+    let endpoint = format!("http://127.0.0.1:{}", service.port);
+    let data = tempfile::tempdir().expect("a folder");
+    let output = crate::server::binary()
+        .env("RAMPART_DATA_DIR", data.path())
+        .env("RAMPART_LISTEN", "127.0.0.1:0")
+        .env("RAMPART_ADMIN_LISTEN", "127.0.0.1:0")
+        .env("BCRYPT_COST", "10")
+        .env("STORAGE_URL", "s3://nowhere")
+        .env("AWS_ENDPOINT_URL", endpoint)
+        .env("AWS_ALLOW_HTTP", "true")
+        .env("AWS_REGION", "us-east-1")
+        .env("AWS_ACCESS_KEY_ID", "test")
+        .env("AWS_SECRET_ACCESS_KEY", "test")
+        .output()
+        .expect("it ends");
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        !output.status.success() && text.contains("STORAGE_URL: the object store cannot be read"),
+        "{text}"
+    );
 }
