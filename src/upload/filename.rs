@@ -20,11 +20,18 @@ pub(super) fn fault(name: &str) -> Option<&'static str> {
     if escaped.iter().any(|escaped| lower.contains(escaped)) || has_entity(name) {
         return Some("the file name has an escape that some would decode");
     }
-    if name.contains(['<', '>', ':', '|', '?', '*']) || name.contains(looks_like_another) {
+    if name.contains(['<', '>', ':', '|', '?', '*']) || name.contains(becomes_a_slash) {
         return Some("the file name has a character with a meaning to some systems");
     }
     if name.starts_with(['.', '-', ' ', '~']) || name.ends_with(['.', ' ', '~']) {
         return Some("the file name begins or ends with a character that hides or changes it");
+    }
+    if name
+        .rsplit('.')
+        .next()
+        .is_some_and(|ending| ending.contains(becomes_a_dot))
+    {
+        return Some("the file name ends with a character that some read as a dot");
     }
     let mut segments = name.split('.');
     let stem = segments.next().unwrap_or_default();
@@ -51,27 +58,29 @@ fn is_invisible(c: char) -> bool {
         | '\u{3164}' | '\u{feff}' | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// Characters that become a dot, a slash, a backslash or a colon where names are
-/// brought into another form (NFKC, or a legacy code page).
-fn looks_like_another(c: char) -> bool {
+/// Characters that become a slash or a backslash where names are brought into
+/// another form (NFKC, or a legacy code page).
+fn becomes_a_slash(c: char) -> bool {
     matches!(
         c,
-        '\u{2024}'
-            ..='\u{2026}'
-                | '\u{2044}'
-                | '\u{2215}'
-                | '\u{2216}'
-                | '\u{29f5}'
-                | '\u{29f8}'
-                | '\u{29f9}'
-                | '\u{a789}'
-                | '\u{fe52}'
-                | '\u{fe55}'
-                | '\u{fe68}'
-                | '\u{ff0e}'
-                | '\u{ff0f}'
-                | '\u{ff1a}'
-                | '\u{ff3c}'
+        '\u{2044}'
+            | '\u{2215}'
+            | '\u{2216}'
+            | '\u{29f5}'
+            | '\u{29f8}'
+            | '\u{29f9}'
+            | '\u{fe68}'
+            | '\u{ff0f}'
+            | '\u{ff3c}'
+    )
+}
+
+/// The same for a dot or a colon. Titles have them, so only an ending must not:
+/// it would be another one.
+fn becomes_a_dot(c: char) -> bool {
+    matches!(
+        c,
+        '\u{2024}'..='\u{2026}' | '\u{a789}' | '\u{fe52}' | '\u{fe55}' | '\u{ff0e}' | '\u{ff1a}'
     )
 }
 
