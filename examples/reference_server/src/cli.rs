@@ -17,6 +17,7 @@ use crate::password_commands::{self, PasswordCommand};
 use crate::serve;
 use crate::session_commands::{self, SessionsCommand};
 use crate::settings::{Flags, Settings};
+use crate::user_commands::{self, UsersCommand};
 
 /// `EX_CONFIG` of sysexits.
 const EXIT_CONFIG: u8 = 78;
@@ -75,6 +76,11 @@ enum Command {
         #[command(subcommand)]
         command: PasswordCommand,
     },
+    /// Adds administrators.
+    Users {
+        #[command(subcommand)]
+        command: UsersCommand,
+    },
     /// Brings the tables of the database up to date, as `MIGRATOR_DATABASE_URL`
     /// if that is set.
     Migrate,
@@ -113,6 +119,9 @@ pub(crate) fn run() -> ExitCode {
         }
         Command::Sessions { command } => {
             with_config(flags, |config| session_commands::run(&config, command))
+        }
+        Command::Users { command } => {
+            with_config(flags, |config| user_commands::run(&config, &command))
         }
         Command::Password { command } => outcome(password_commands::run(&command)),
         Command::Migrate => with_config(flags, |config| migrate(&config)),

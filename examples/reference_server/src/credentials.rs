@@ -9,6 +9,9 @@ use crate::db::User;
 use crate::input::Typed;
 use crate::respond::{ApiError, ApiResult};
 
+/// What anybody would try as a password for this service.
+pub(crate) const CONTEXT: &[&str] = &["rampart", "reference"];
+
 /// Judges a new password by the rules.
 ///
 /// # Errors
@@ -26,7 +29,7 @@ pub(crate) fn acceptable(app: &App, typed: Typed, email: &str) -> ApiResult<Pass
     let password = typed.0.map_err(|_| rejected("too_long"))?;
     match app
         .password_policy
-        .check(&password, &[email, "rampart", "reference"])
+        .check(&password, &[&[email], CONTEXT].concat())
     {
         Ok(()) => Ok(password),
         Err(weak) => Err(rejected(weak.as_str()).member("explanation", weak.to_string())),

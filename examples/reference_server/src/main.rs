@@ -34,6 +34,7 @@ mod session_commands;
 mod sessions;
 mod settings;
 mod sweep;
+mod user_commands;
 
 use std::process::ExitCode;
 

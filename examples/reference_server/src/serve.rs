@@ -184,7 +184,11 @@ fn greet(config: &Config, address: SocketAddr, admin: SocketAddr, cost: u8) {
 }
 
 /// Takes the configured cost, or measures once and remembers.
-fn bcrypt_cost(config: &Config) -> Result<u8> {
+///
+/// # Errors
+///
+/// If what was remembered cannot be read or written.
+pub(crate) fn bcrypt_cost(config: &Config) -> Result<u8> {
     if let Some(cost) = config.bcrypt_cost {
         return Ok(cost);
     }

@@ -31,6 +31,21 @@ impl Db {
         })
     }
 
+    /// Adds an account of an administrator, unless there is one with this address;
+    /// tells whether it did.
+    pub(crate) async fn add_admin(&self, email: &str, password_hash: &str) -> Result<bool> {
+        on!(self, pool => {
+            let done = sqlx::query("INSERT INTO users (id, email, password_hash, role, created_at) VALUES ($1, $2, $3, 'admin', $4) ON CONFLICT (email) DO NOTHING")
+                .bind(Uuid::now_v7().to_string())
+                .bind(email)
+                .bind(password_hash)
+                .bind(now())
+                .execute(pool)
+                .await?;
+            Ok(done.rows_affected() == 1)
+        })
+    }
+
     /// Finds an account by its address.
     pub(crate) async fn user_by_email(&self, email: &str) -> Result<Option<User>> {
         on!(self, pool => {

@@ -1,9 +1,10 @@
 //! The commands and the configuration.
 
+use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
-use std::process::Output;
+use std::process::{Output, Stdio};
 
-use crate::server::{Server, binary};
+use crate::server::{PASSWORD, Server, binary};
 
 fn run(arguments: &[&str], settings: &[(&str, &str)]) -> Output {
     binary()
@@ -264,4 +265,54 @@ fn a_cost_is_found_that_stays_within_the_target() {
             .code(),
         Some(2)
     );
+}
+
+#[tokio::test]
+async fn an_administrator_is_added_beside_a_running_server() {
+    let server = Server::start();
+    let add = |email: &str, password: &str| {
+        let mut child = binary()
+            .args(["users", "add-admin", email])
+            .env("RAMPART_DATA_DIR", server.data.path())
+            .env("BCRYPT_COST", "10")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("it starts");
+        let mut input = child.stdin.take().expect("piped");
+        // It may not want to know.
+        let _ = input.write_all(format!("{password}\n").as_bytes());
+        drop(input);
+        child.wait_with_output().expect("it ends")
+    };
+    for (email, password, told) in [
+        ("no address", PASSWORD, "this is not a mail address"),
+        ("root@example.com", "short", "fewer than 15 characters"),
+        (
+            "root@example.com",
+            "root root root root",
+            "made of your address",
+        ),
+    ] {
+        let output = add(email, password);
+        assert_eq!(output.status.code(), Some(1));
+        assert!(stderr(&output).contains(told), "{}", stderr(&output));
+    }
+    let added = add("Root@example.com", PASSWORD);
+    assert_eq!(
+        stdout(&added),
+        "root@example.com is an administrator\n",
+        "{}",
+        stderr(&added)
+    );
+    let session = server.login("root@example.com").await;
+    assert_eq!(session["user"]["role"], "admin");
+    let again = add("root@example.com", "another kettle parade");
+    assert!(
+        stderr(&again).contains("it was not changed"),
+        "{}",
+        stderr(&again)
+    );
+    server.login("root@example.com").await;
 }
