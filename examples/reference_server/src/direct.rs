@@ -70,7 +70,8 @@ impl Bucket {
         ))
     }
 
-    /// Signs an address for one `PUT` of a media type.
+    /// Signs an address for `PUT`s of a media type. The length cannot be signed:
+    /// the library leaves it out, as proxies may change it.
     async fn sign(&self, key: &str, media_type: &'static str) -> object_store::Result<String> {
         let path = self
             .prefix
