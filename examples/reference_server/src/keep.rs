@@ -14,7 +14,9 @@ use crate::metadata;
 use crate::objects::{KEPT, Temporary};
 use crate::respond::{ApiError, ApiResult};
 
-/// How many pictures are whole in memory at a time.
+/// How many pictures are kept or removed at a time: as many are whole in memory,
+/// and hold a lock, which with Postgres is a connection beside the one that is
+/// worked with. All of them together must leave some for others.
 pub(crate) const AT_ONCE: usize = 4;
 
 /// Makes a picture of a temporary object: in a task of its own, so that a
@@ -102,6 +104,7 @@ async fn store(app: &App, owner: &str, image: Image, kind: Kind, bytes: Bytes) -
 /// whether it was there. Should the object stay, the sweeper finds it: the picture
 /// is gone all the same.
 pub(crate) async fn remove(app: &App, owner: &str, image: &Image) -> ApiResult<bool> {
+    let _turn = app.keeping.acquire().await.map_err(std::io::Error::other)?;
     let lock = app.db.lock_object(&image.object_key).await?;
     let removed = app.db.delete_image(owner, &image.id).await?;
     if !app.db.is_object_used(&image.object_key).await?

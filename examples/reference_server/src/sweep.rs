@@ -44,6 +44,7 @@ async fn sweep(app: &App) -> ApiResult<usize> {
         if app.db.is_object_used(&key).await? {
             continue;
         }
+        let _turn = app.keeping.acquire().await.map_err(std::io::Error::other)?;
         let lock = app.db.lock_object(&key).await?;
         remove_unreferenced(app, &key).await?;
         lock.release().await?;

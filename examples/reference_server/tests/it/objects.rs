@@ -137,6 +137,39 @@ async fn fifty_uploads_at_once_stay_within_the_quota() {
     }
 }
 
+/// A lock is a connection with Postgres: many at once must not wait for each other.
+async fn many_are_deleted_at_once(server: &Server) {
+    let token = server.token("bob@example.com").await;
+    let mut paths = Vec::new();
+    for index in 0..40 {
+        let mut picture = png(8, 8, 600);
+        picture[200] = index;
+        let answer = server.upload(&token, "a.png", "image/png", picture).await;
+        let image: Value = answer.json().await.expect("JSON");
+        paths.push(format!("/api/images/{}", text(&image, "id")));
+    }
+    let deletes = paths.iter().map(|path| {
+        let request = server.request(Method::DELETE, path).bearer_auth(&token);
+        request.send()
+    });
+    for answer in futures_util::future::join_all(deletes).await {
+        assert_eq!(answer.expect("an answer").status(), StatusCode::NO_CONTENT);
+    }
+}
+
+#[tokio::test]
+async fn forty_pictures_are_deleted_at_once() {
+    let server = Server::start();
+    many_are_deleted_at_once(&server).await;
+    assert_eq!(objects(&server, "blobs").len(), 0);
+    #[cfg(feature = "postgres")]
+    if let Some(url) = crate::postgres::database("deletes") {
+        let server = Server::start_with(&[("DATABASE_URL", &url)]);
+        many_are_deleted_at_once(&server).await;
+        assert_eq!(objects(&server, "blobs").len(), 0);
+    }
+}
+
 /// Sends the head of an upload and half of its bytes.
 pub(crate) fn half_an_upload(server: &Server, token: &str, picture: &[u8]) -> TcpStream {
     let form = [
