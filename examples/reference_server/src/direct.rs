@@ -59,8 +59,12 @@ impl Bucket {
             retry_timeout: Duration::from_secs(8),
             backoff: BackoffConfig::default(),
         };
-        let timeout = AmazonS3ConfigKey::Client(ClientConfigKey::Timeout);
-        let builder = AmazonS3Builder::from_env().with_config(timeout, "8 seconds");
+        // Of the store, not of a client who is slow to read what it sends.
+        let client = AmazonS3ConfigKey::Client;
+        let builder = AmazonS3Builder::from_env()
+            .with_config(client(ClientConfigKey::ConnectTimeout), "3 seconds")
+            .with_config(client(ClientConfigKey::ReadTimeout), "8 seconds")
+            .with_config(client(ClientConfigKey::Timeout), "600 seconds");
         let store = builder.with_bucket_name(name).with_retry(retry).build()?;
         let signer = Arc::new(store.clone());
         let prefix = Key::from(prefix);
@@ -169,13 +173,16 @@ pub(crate) async fn complete(
     let Some((declared, body)) = app.objects.written(&key).await? else {
         return Err(ApiError::not_found());
     };
-    // Whatever comes of it, what was written is removed.
-    let _written = app.objects.take(&key);
     let (kind, temporary) = match judge(&app, request_id, declared, body).await? {
         Ok(judged) => judged,
-        Err(refusal) => return Ok(refusal),
+        Err(refusal) => {
+            // It will not be better next time. After an error of ours it might.
+            drop(app.objects.take(&key));
+            return Ok(refusal);
+        }
     };
     let image = keep(&app, &principal, kind, written.title, temporary).await?;
+    drop(app.objects.take(&key));
     Ok((StatusCode::CREATED, Json(describe(&image))).into_response())
 }
 

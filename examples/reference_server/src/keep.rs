@@ -80,17 +80,20 @@ fn describe(app: &App, kind: Kind, title: String, bytes: &Bytes) -> ApiResult<Im
 /// Stores the object, then its record; nobody adds or removes the same object
 /// meanwhile.
 async fn store(app: &App, owner: &str, image: Image, kind: Kind, bytes: Bytes) -> ApiResult<Image> {
+    let quota = app.upload.quota_bytes;
     let lock = app.db.lock_object(&image.object_key).await?;
+    app.db.expect_object(&image.object_key).await?;
     app.objects
         .keep(&image.object_key, kind.media_type(), bytes)
         .await?;
-    let quota = app.upload.quota_bytes;
-    let added = app.db.add_image(owner, &image, quota).await;
-    if !matches!(added, Ok(true)) {
-        remove_unreferenced(app, &image.object_key).await?;
+    // If it is not known whether the record is there the object stays; the sweeper
+    // will know.
+    let added = app.db.add_image(owner, &image, quota).await?;
+    if !added {
+        remove_unreferenced(app, &image.object_key).await;
     }
-    lock.release().await?;
-    if added? {
+    let _ = lock.release().await;
+    if added {
         return Ok(image);
     }
     let detail = "there is no room left; delete pictures first";
@@ -107,20 +110,23 @@ pub(crate) async fn remove(app: &App, owner: &str, image: &Image) -> ApiResult<b
     let _turn = app.keeping.acquire().await.map_err(std::io::Error::other)?;
     let lock = app.db.lock_object(&image.object_key).await?;
     let removed = app.db.delete_image(owner, &image.id).await?;
-    if !app.db.is_object_used(&image.object_key).await?
-        && let Err(error) = app.objects.delete(&image.object_key).await
-    {
-        let key = &image.object_key;
-        tracing::warn!(%error, key, "an object without a record could not be removed yet");
-    }
-    lock.release().await?;
+    remove_unreferenced(app, &image.object_key).await;
+    let _ = lock.release().await;
     Ok(removed)
 }
 
-/// Removes an object that no record names. Whoever asks holds its lock.
-pub(crate) async fn remove_unreferenced(app: &App, key: &str) -> ApiResult<()> {
-    if !app.db.is_object_used(key).await? {
-        app.objects.delete(key).await?;
+/// Removes an object that no record names. Whoever asks holds its lock. What
+/// cannot be removed now is found by the sweeper.
+pub(crate) async fn remove_unreferenced(app: &App, key: &str) {
+    let outcome: ApiResult<()> = async {
+        if !app.db.is_object_used(key).await? {
+            app.objects.delete(key).await?;
+            app.db.forget_object(key).await?;
+        }
+        Ok(())
     }
-    Ok(())
+    .await;
+    if outcome.is_err() {
+        tracing::warn!(key, "an object without a record could not be removed yet");
+    }
 }

@@ -51,7 +51,13 @@ fn jpeg(bytes: Bytes) -> Option<Bytes> {
 /// Reads which side is up from a segment, if it is Exif (CIPA DC-008).
 fn orientation(segment: &JpegSegment) -> Option<u8> {
     let exif = segment.contents().strip_prefix(b"Exif\0\0")?;
-    let exif = exif::Reader::new().read_raw(exif.to_vec()).ok()?;
+    // Cameras write entries that are broken, beside good ones.
+    let read = exif::Reader::new()
+        .continue_on_error(true)
+        .read_raw(exif.to_vec());
+    let exif = read
+        .or_else(|error| error.distill_partial_result(|_| {}))
+        .ok()?;
     let field = exif.get_field(exif::Tag::Orientation, exif::In::PRIMARY)?;
     u8::try_from(field.value.get_uint(0)?).ok()
 }

@@ -81,7 +81,9 @@ impl Objects {
         match storage {
             Storage::Folder(folder) => {
                 private_folder(folder)?;
-                let store = LocalFileSystem::new_with_prefix(folder)?.with_automatic_cleanup(true);
+                let store = LocalFileSystem::new_with_prefix(folder)?
+                    .with_automatic_cleanup(true)
+                    .with_fsync(true);
                 Ok(Self {
                     store: Arc::new(store),
                     buffer: 1024 * 1024,
@@ -164,19 +166,29 @@ impl Objects {
         media_type: &'static str,
         bytes: Bytes,
     ) -> object_store::Result<()> {
-        let kind = (Attribute::ContentType, AttributeValue::from(media_type));
-        let options = PutOptions {
-            mode: PutMode::Create,
-            attributes: Attributes::from_iter(Some(kind).filter(|_| self.describes)),
-            ..PutOptions::default()
+        let (location, length) = (Key::from(key), bytes.len() as u64);
+        let put = async |mode| {
+            let kind = (Attribute::ContentType, AttributeValue::from(media_type));
+            let options = PutOptions {
+                mode,
+                attributes: Attributes::from_iter(Some(kind).filter(|_| self.describes)),
+                ..PutOptions::default()
+            };
+            self.store
+                .put_opts(&location, bytes.clone().into(), options)
+                .await
         };
-        match self
-            .store
-            .put_opts(&Key::from(key), bytes.into(), options)
-            .await
-        {
-            Err(object_store::Error::AlreadyExists { .. }) => Ok(()),
-            other => other.map(drop),
+        match put(PutMode::Create).await {
+            Err(object_store::Error::AlreadyExists { .. }) => {}
+            other => return other.map(drop),
+        }
+        // Somebody may have removed it meanwhile, or a power cut cut it short.
+        match self.store.head(&location).await {
+            Ok(found) if found.size == length => Ok(()),
+            Ok(_) | Err(object_store::Error::NotFound { .. }) => {
+                put(PutMode::Overwrite).await.map(drop)
+            }
+            Err(error) => Err(error),
         }
     }
 

@@ -107,10 +107,11 @@ fn is_away(error: &(dyn std::error::Error + 'static)) -> bool {
     let asked = causes.filter_map(|cause| cause.downcast_ref::<Error>());
     asked.into_iter().any(|error| match error {
         Error::PoolTimedOut | Error::PoolClosed | Error::Io(_) | Error::Tls(_) => true,
-        // Postgres stops, starts, or has no room (classes 57P and 53).
-        Error::Database(error) => error
-            .code()
-            .is_some_and(|code| code.starts_with("57P") || code.starts_with("53")),
+        // Postgres stops, starts, takes too long or has no room (classes 57 and
+        // 53), or somebody holds a lock (55P03).
+        Error::Database(error) => error.code().is_some_and(|code| {
+            code.starts_with("57") || code.starts_with("53") || code == "55P03"
+        }),
         _ => false,
     })
 }

@@ -22,7 +22,7 @@ use crate::keys::{self, Configured, Keys};
 use crate::layers::{Layers, issuer_builder};
 use crate::limits::Limits;
 use crate::listen::{self, Stop, stopped};
-use crate::objects::Objects;
+use crate::objects::{Objects, Storage};
 use crate::{peppers, secrets, sweep};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
@@ -145,7 +145,13 @@ fn check_modes(config: &Config) -> Result<()> {
         #[cfg(feature = "postgres")]
         Location::Postgres(_) => None,
     };
-    for path in std::iter::once(&config.data_dir).chain(database) {
+    let objects = match &config.objects {
+        Storage::Folder(path) => Some(path),
+        #[cfg(feature = "s3")]
+        Storage::Bucket { .. } => None,
+    };
+    let paths = std::iter::once(&config.data_dir).chain(database);
+    for path in paths.chain(objects.filter(|path| path.exists())) {
         if !is_open_to_others(path)? {
             continue;
         }

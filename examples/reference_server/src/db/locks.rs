@@ -59,6 +59,10 @@ impl Db {
             #[cfg(feature = "postgres")]
             Pool::Postgres(pool) => {
                 let mut transaction = pool.begin().await?;
+                // Longer than an object store takes, which is waited for meanwhile.
+                sqlx::query("SET LOCAL idle_in_transaction_session_timeout = '60s'")
+                    .execute(&mut *transaction)
+                    .await?;
                 sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))")
                     .bind(key)
                     .execute(&mut *transaction)

@@ -212,7 +212,7 @@ impl Db {
     /// Tells whether the database answers, with the tables that are needed.
     pub(crate) async fn ping(&self) -> Result<()> {
         on!(self, pool => {
-            let tables = "SELECT 1 FROM users, images, signing_keys, rampart_session, rampart_epoch WHERE 1 = 0";
+            let tables = "SELECT 1 FROM users, images, objects, signing_keys, rampart_session, rampart_epoch WHERE 1 = 0";
             sqlx::query(tables).execute(pool).await.map(drop)
         })
     }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Db, Result, on};
+use super::{Db, Result, now, on};
 
 /// A picture's record.
 #[derive(Clone, Debug, Serialize, sqlx::FromRow)]
@@ -52,6 +52,33 @@ impl Db {
                 .await?;
             transaction.commit().await?;
             Ok(done.rows_affected() == 1)
+        })
+    }
+
+    /// Notes that an object is about to be kept, so that it is found again whatever
+    /// happens next.
+    pub(crate) async fn expect_object(&self, key: &str) -> Result<()> {
+        on!(self, pool => {
+            let note = "INSERT INTO objects (object_key, kept_at) VALUES ($1, $2) \
+                        ON CONFLICT (object_key) DO UPDATE SET kept_at = excluded.kept_at";
+            sqlx::query(note).bind(key).bind(now()).execute(pool).await.map(drop)
+        })
+    }
+
+    /// Forgets an object that is gone.
+    pub(crate) async fn forget_object(&self, key: &str) -> Result<()> {
+        on!(self, pool => {
+            let forget = "DELETE FROM objects WHERE object_key = $1";
+            sqlx::query(forget).bind(key).execute(pool).await.map(drop)
+        })
+    }
+
+    /// Lists objects that were noted before a time and that no picture is stored as.
+    pub(crate) async fn unused_objects(&self, before: i64, limit: i64) -> Result<Vec<String>> {
+        on!(self, pool => {
+            let unused = "SELECT object_key FROM objects WHERE kept_at < $1 AND NOT EXISTS \
+                          (SELECT 1 FROM images WHERE images.object_key = objects.object_key) LIMIT $2";
+            sqlx::query_scalar(unused).bind(before).bind(limit).fetch_all(pool).await
         })
     }
 

@@ -256,7 +256,7 @@ async fn what_went_wrong_is_logged_under_the_name_that_the_client_was_told() {
     let answer = server
         .upload(&token, "a.png", "image/png", png(8, 8, 0))
         .await;
-    let problem = refused(answer, 500, "internal_error").await;
+    let problem = refused(answer, 503, "temporarily_unavailable").await;
     let id = text(&problem, "request_id");
     let log = server.log();
     let line = log.lines().find(|line| line.contains("request failed"));
