@@ -65,6 +65,14 @@ impl<B> UploadBody<B> {
         Self::new(body, Watch::Nobody)
     }
 
+    /// Gives nothing, whatever the body would have given.
+    pub(super) fn empty() -> Self {
+        Self {
+            inner: None,
+            watch: Watch::Nobody,
+        }
+    }
+
     pub(super) fn witnessed(body: B, witness: Witness) -> Self {
         Self::new(body, Watch::Witness(Box::new(witness)))
     }

@@ -149,7 +149,8 @@ pub(crate) struct Written {
 }
 
 /// `POST /api/images/direct/{id}`: the picture was written; 201 as for any other
-/// upload, or what is wrong with it. In both cases what was written is gone.
+/// upload, or what is wrong with it. In both cases what was written is gone;
+/// after a failure of ours it stays, to be completed again.
 pub(crate) async fn complete(
     State(app): State<App>,
     principal: Principal,

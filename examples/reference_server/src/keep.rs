@@ -115,18 +115,20 @@ pub(crate) async fn remove(app: &App, owner: &str, image: &Image) -> ApiResult<b
     Ok(removed)
 }
 
-/// Removes an object that no record names. Whoever asks holds its lock. What
-/// cannot be removed now is found by the sweeper.
-pub(crate) async fn remove_unreferenced(app: &App, key: &str) {
-    let outcome: ApiResult<()> = async {
-        if !app.db.is_object_used(key).await? {
-            app.objects.delete(key).await?;
-            app.db.forget_object(key).await?;
+/// Removes an object that no record names; tells whether it did. Whoever asks
+/// holds its lock. What cannot be removed now is found by the sweeper.
+pub(crate) async fn remove_unreferenced(app: &App, key: &str) -> bool {
+    let outcome: ApiResult<bool> = async {
+        if app.db.is_object_used(key).await? {
+            return Ok(false);
         }
-        Ok(())
+        app.objects.delete(key).await?;
+        app.db.forget_object(key).await?;
+        Ok(true)
     }
     .await;
-    if outcome.is_err() {
+    outcome.unwrap_or_else(|_| {
         tracing::warn!(key, "an object without a record could not be removed yet");
-    }
+        false
+    })
 }

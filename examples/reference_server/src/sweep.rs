@@ -63,17 +63,16 @@ async fn unused(app: &App) -> ApiResult<usize> {
     let mut removed = 0;
     loop {
         let keys = app.db.unused_objects(before, BATCH).await?;
-        let found = keys.len();
-        for key in keys {
+        let mut gone = 0;
+        for key in &keys {
             let _turn = app.keeping.acquire().await.map_err(std::io::Error::other)?;
-            let lock = app.db.lock_object(&key).await?;
-            remove_unreferenced(app, &key).await;
+            let lock = app.db.lock_object(key).await?;
+            gone += usize::from(remove_unreferenced(app, key).await);
             let _ = lock.release().await;
         }
-        let left = app.db.unused_objects(before, BATCH).await?.len();
-        removed += found.saturating_sub(left);
-        // The rest could not be removed, or there is none.
-        if left == found || left == 0 {
+        removed += gone;
+        // None are left, or only such as cannot be removed now.
+        if gone == 0 {
             return Ok(removed);
         }
     }

@@ -93,11 +93,11 @@ fn names(cases: &mut Cases<'_>) {
     }
     let long = format!("{}.png", "x".repeat(252));
     for bad in [
-        "/tmp/hax0rd.png",
+        "/etc/hax0rd.png",
         "C:\\Windows\\hax0rd.png",
         "C:/Windows/hax0rd.png",
-        "\\tmp\\hax0rd.png",
-        "/tmp\\hax0rd.png",
+        "\\etc\\hax0rd.png",
+        "/etc\\hax0rd.png",
         "subdir/hax0rd.png",
         "subdir\\hax0rd.png",
         "sub/dir\\hax0rd.png",

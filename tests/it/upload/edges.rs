@@ -179,6 +179,21 @@ async fn requests_without_a_body_pass_untouched() {
 }
 
 #[tokio::test]
+async fn what_nobody_judges_nobody_reads() {
+    // As behind a layer that unpacks a body, and takes its length away.
+    for method in [Method::GET, Method::DELETE] {
+        let service = form()
+            .build()
+            .expect("valid")
+            .layer(tower::service_fn(echo::<Scripted>));
+        let mut request = Request::new(scripted([Next::Bytes(b"<?php no form at all")]));
+        *request.method_mut() = method;
+        let answer = call(service, request).await;
+        assert_eq!((answer.status(), answer.body.len()), (StatusCode::OK, 0));
+    }
+}
+
+#[tokio::test]
 async fn whoever_has_read_a_whole_file_knows_that_it_was_judged() {
     let cases = [
         (Kind::Png, &[&b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0"[..]][..]),

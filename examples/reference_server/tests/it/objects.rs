@@ -34,9 +34,13 @@ fn objects(server: &Server, folder: &str) -> Vec<PathBuf> {
 
 /// Waits until something holds, for a second.
 async fn within_a_second(what: &str, holds: impl Fn() -> bool) {
+    within(Duration::from_secs(1), what, holds).await;
+}
+
+async fn within(limit: Duration, what: &str, holds: impl Fn() -> bool) {
     let start = Instant::now();
     while !holds() {
-        assert!(start.elapsed() < Duration::from_secs(1), "{what}");
+        assert!(start.elapsed() < limit, "{what}");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
@@ -266,6 +270,7 @@ async fn left_over_objects_are_swept_up() {
     let sha256 = text(&gone, "sha256");
     old.push(folder.join(format!("blobs/sha256/{}/{sha256}", &sha256[..2])));
     let script = "import sqlite3, sys; db = sqlite3.connect(sys.argv[1]); db.execute('DELETE FROM images WHERE id = ?', (sys.argv[2],)); \
+                  db.executemany('INSERT INTO objects VALUES (?, 1)', [(f'blobs/none/{n}',) for n in range(450)]); \
                   db.execute('UPDATE objects SET kept_at = kept_at - 200000'); db.commit()";
     let database = server.data.path().join("rampart.db");
     let done = Command::new("python3")
@@ -299,6 +304,13 @@ async fn left_over_objects_are_swept_up() {
     within_a_second("they are gone", || strays.iter().all(|path| !path.exists())).await;
     assert!(young.exists(), "somebody may still write it");
     assert!(foreign.iter().all(|path| path.exists()));
+    // More than are asked for at a time.
+    let told = || {
+        server
+            .log()
+            .contains("left-over objects were removed removed=451")
+    };
+    within(Duration::from_secs(20), "all of them are gone", told).await;
     let content = server.get(&text(&kept, "url"), &token).await;
     assert_eq!(content.bytes().await.expect("bytes"), png(8, 8, 500));
 }
