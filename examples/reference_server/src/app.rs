@@ -21,12 +21,16 @@ use tower_rampart::stack::{RampartExt as _, Secured};
 #[cfg(feature = "s3")]
 use tower_rampart::upload::UploadLayer;
 
+use crate::audit::Audit;
 use crate::db::Db;
+use crate::desk::Desk;
 use crate::health::Readiness;
 use crate::layers::Layers;
+use crate::mail::Post;
 use crate::objects::Objects;
 use crate::respond::{self, ApiError};
-use crate::{auth, health, images, me, page, sessions};
+use crate::switches::{self, Switches};
+use crate::{admin, auth, health, images, me, page, recovery, sessions};
 
 /// The largest JSON body, in bytes.
 const JSON_BYTES: usize = 16 * 1024;
@@ -43,6 +47,10 @@ pub(crate) struct App {
     pub(crate) login_guard: LoginGuard,
     pub(crate) upload: Arc<UploadLimits>,
     pub(crate) readiness: Readiness,
+    pub(crate) audit: Audit,
+    pub(crate) post: Post,
+    pub(crate) desk: Desk,
+    pub(crate) switches: Switches,
     /// Turns for pictures that are whole in memory.
     pub(crate) keeping: Arc<Semaphore>,
     /// The rules for pictures that go straight to a bucket.
@@ -61,9 +69,14 @@ pub(crate) struct UploadLimits {
 
 /// Puts the routes behind their layers.
 pub(crate) fn router(app: App, layers: &Layers) -> Secured {
+    let changes =
+        || axum::middleware::from_fn_with_state(app.switches.clone(), switches::refuse_changes);
     let with_password = Router::new()
         .route("/api/auth/register", post(auth::register))
+        .route_layer(changes())
         .route("/api/auth/login", post(auth::login))
+        .route("/api/auth/password/forgot", post(recovery::forgot))
+        .route("/api/auth/password/reset", post(recovery::reset))
         .route_layer(layers.login.clone());
     let public = Router::new()
         .merge(with_password)
@@ -78,22 +91,28 @@ pub(crate) fn router(app: App, layers: &Layers) -> Secured {
         .route_layer(layers.login.clone());
     let irrevocable = Router::new()
         .route("/api/me", delete(me::delete))
+        .route_layer(changes())
         .route_layer(layers.strict.clone())
         .route_layer(layers.fresh.clone());
-    let account = Router::new()
-        .merge(proving)
-        .merge(irrevocable)
+    let administration = admin::routes()
+        .route_layer(layers.strict.clone())
+        .route_layer(layers.admin.clone());
+    let kept = Router::new()
         .route("/api/me", get(me::show).patch(me::change))
-        .route("/api/auth/sessions", get(sessions::list))
-        .route("/api/auth/sessions/{sid}", delete(sessions::end))
         .route("/api/images", get(images::list))
         .route("/api/images/{id}", get(images::show).delete(images::delete))
         .route("/api/images/{id}/content", get(images::content));
     #[cfg(feature = "s3")]
-    let account = account
+    let kept = kept
         .route("/api/images/direct", post(crate::direct::begin))
         .route("/api/images/direct/{id}", post(crate::direct::complete));
-    let account = account
+    let account = Router::new()
+        .merge(proving)
+        .merge(irrevocable)
+        .merge(administration)
+        .merge(kept.route_layer(changes()))
+        .route("/api/auth/sessions", get(sessions::list))
+        .route("/api/auth/sessions/{sid}", delete(sessions::end))
         // An upload may take longer than any other request.
         .layer(TimeoutLayer::with_status_code(
             StatusCode::SERVICE_UNAVAILABLE,
@@ -109,6 +128,7 @@ pub(crate) fn router(app: App, layers: &Layers) -> Secured {
             "/api/me/avatar",
             put(images::upload_avatar).layer(layers.avatar_upload.clone()),
         )
+        .route_layer(changes())
         .layer(DefaultBodyLimit::disable());
     let account = account.merge(uploads).route_layer(layers.account.clone());
 

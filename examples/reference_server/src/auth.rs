@@ -11,6 +11,7 @@ use tower_rampart::identity::{ClientAddr, Principal};
 use tower_rampart::session::{EndReason, EndSessions, IssuedTokens, NewSession, RefreshErrorKind};
 
 use crate::app::App;
+use crate::audit::{Caller, Entry};
 use crate::client;
 use crate::credentials::{Asking, Proven, acceptable, hash_failed, verify};
 use crate::db::User;
@@ -27,13 +28,21 @@ pub(crate) struct Registration {
 /// `POST /api/auth/register`: 202, whether the address was known or not.
 pub(crate) async fn register(
     State(app): State<App>,
+    caller: Caller,
     Input(input): Input<Registration>,
 ) -> ApiResult<Response> {
     let email = input::email(&input.email)?;
     let password = acceptable(&app, input.password, &email)?;
     // Hashed in any case, so that time does not tell whether the address is new.
     let hash = app.hasher.hash_new(password).await.map_err(hash_failed)?;
-    app.db.add_user(&email, &hash).await?;
+    if let Some(id) = app.db.add_user(&email, &hash).await? {
+        app.audit.note(
+            Entry::info("user_created")
+                .actor(&id)
+                .subject(&id)
+                .from(&caller),
+        );
+    }
     Ok((StatusCode::ACCEPTED, Json(json!({"status": "accepted"}))).into_response())
 }
 
@@ -61,6 +70,7 @@ pub(crate) struct Login {
 pub(crate) async fn login(
     State(app): State<App>,
     address: ClientAddr,
+    caller: Caller,
     headers: HeaderMap,
     Input(input): Input<Login>,
 ) -> ApiResult<Response> {
@@ -68,6 +78,7 @@ pub(crate) async fn login(
     let asking = Asking {
         address,
         headers: &headers,
+        caller: &caller,
     };
     let Proven { user, device } = verify(&app, asking, &email, input.password)
         .await?
@@ -85,12 +96,19 @@ pub(crate) async fn login(
     // The password may have been changed since it was compared: whoever knows
     // only the old one must not keep a session that the change did not see.
     let now = app.db.user(&user.id).await?;
-    if now.is_none_or(|now| now.password_hash != user.password_hash) {
+    if now.is_none_or(|now| now.is_locked() || now.password_hash != user.password_hash) {
         app.issuer
             .end_by_refresh_token(tokens.refresh_token(), EndReason::CredentialsChanged)
             .await?;
         return Err(ApiError::invalid_credentials());
     }
+    app.audit.note(
+        Entry::info("authn_login_success")
+            .actor(&user.id)
+            .subject(&user.id)
+            .session(Some(tokens.session().sid.as_str()))
+            .from(&caller),
+    );
     let mut response = deliver(&app, &tokens, input.delivery, &user);
     // However tokens are delivered: it opens nothing.
     set_cookies(&mut response, device);
@@ -150,17 +168,25 @@ pub(crate) async fn refresh(
             return Ok(response);
         }
     };
-    let Some(user) = app.db.user(&tokens.session().subject).await? else {
-        app.issuer
-            .end_by_refresh_token(tokens.refresh_token(), EndReason::AccountClosed)
-            .await?;
-        return Err(ApiError::new(
-            StatusCode::UNAUTHORIZED,
+    let user = app.db.user(&tokens.session().subject).await?;
+    let (reason, code, detail) = match &user {
+        None => (
+            EndReason::AccountClosed,
             "session_revoked",
             "the account is gone",
-        ));
+        ),
+        Some(user) if user.is_locked() => (
+            EndReason::SecurityIncident,
+            "reauthentication_required",
+            "sign in again",
+        ),
+        Some(user) => return Ok(deliver(&app, &tokens, delivery, user)),
     };
-    Ok(deliver(&app, &tokens, delivery, &user))
+    app.issuer
+        .end_by_refresh_token(tokens.refresh_token(), reason)
+        .await?;
+    let refused = ApiError::new(StatusCode::UNAUTHORIZED, code, detail);
+    Err(refused.member("reason", reason.as_str()))
 }
 
 fn deliver(app: &App, tokens: &IssuedTokens, delivery: Delivery, user: &User) -> Response {
@@ -284,6 +310,7 @@ pub(crate) async fn reauth(
     State(app): State<App>,
     principal: Principal,
     address: ClientAddr,
+    caller: Caller,
     headers: HeaderMap,
     UsesBearer(bearer): UsesBearer,
     Input(input): Input<Reauth>,
@@ -296,6 +323,7 @@ pub(crate) async fn reauth(
     let asking = Asking {
         address,
         headers: &headers,
+        caller: &caller,
     };
     verify(&app, asking, &user.email, input.password)
         .await?

@@ -9,8 +9,10 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand, ValueEnum};
 use serde_json::json;
 
+use crate::audit_commands::{self, AuditCommand};
 use crate::config::Config;
 use crate::db::Db;
+use crate::incident::{self, IncidentCommand};
 use crate::key_commands::{self, KeysCommand};
 use crate::layers::Layers;
 use crate::password_commands::{self, PasswordCommand};
@@ -76,10 +78,20 @@ enum Command {
         #[command(subcommand)]
         command: PasswordCommand,
     },
-    /// Adds administrators.
+    /// Adds administrators, disables accounts, takes passwords away.
     Users {
         #[command(subcommand)]
         command: UsersCommand,
+    },
+    /// Responds to an incident, tells everybody, and tells its story.
+    Incident {
+        #[command(subcommand)]
+        command: IncidentCommand,
+    },
+    /// Verifies and prints the audit log.
+    Audit {
+        #[command(subcommand)]
+        command: AuditCommand,
     },
     /// Brings the tables of the database up to date, as `MIGRATOR_DATABASE_URL`
     /// if that is set.
@@ -122,6 +134,12 @@ pub(crate) fn run() -> ExitCode {
         }
         Command::Users { command } => {
             with_config(flags, |config| user_commands::run(&config, &command))
+        }
+        Command::Incident { command } => {
+            with_config(flags, |config| incident::run(&config, &command))
+        }
+        Command::Audit { command } => {
+            with_config(flags, |config| audit_commands::run(&config, &command))
         }
         Command::Password { command } => outcome(password_commands::run(&command)),
         Command::Migrate => with_config(flags, |config| migrate(&config)),

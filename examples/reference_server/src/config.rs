@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use lettre::message::Mailbox;
 use tower_rampart::cors::OriginPolicy;
 use tower_rampart::identity::{ClientAddrResolver, ForwardingHeader};
 use tower_rampart::jwt::{Problem as Weak, SigningKey};
@@ -13,6 +14,7 @@ use tower_rampart::rate_limit::Quota;
 use tower_rampart::secret::Secret;
 
 use crate::db::Location;
+use crate::mail::MailRoute;
 use crate::objects::Storage;
 use crate::reader::Reader;
 use crate::settings::{Problem, Settings};
@@ -41,6 +43,9 @@ pub(crate) struct Config {
     /// The database, as a role that may change its tables.
     pub(crate) migrator: Location,
     pub(crate) objects: Storage,
+    /// Where mails go, and from whom they come.
+    pub(crate) mail: MailRoute,
+    pub(crate) mail_from: Mailbox,
     pub(crate) origins: OriginPolicy,
     pub(crate) client_addr: ClientAddrResolver,
     pub(crate) access_ttl: Duration,
@@ -98,6 +103,8 @@ impl Config {
             database: reader.database("DATABASE_URL", &data_dir.join("rampart.db")),
             migrator: reader.migrator(&data_dir.join("rampart.db")),
             objects: reader.storage("STORAGE_URL", &data_dir.join("objects")),
+            mail: reader.mail_route(production, &data_dir.join("outbox")),
+            mail_from: reader.mail_from(),
             origins: reader.origins(production),
             client_addr: reader.client_addr(),
             access_ttl: reader.duration("ACCESS_TTL", "10m"),

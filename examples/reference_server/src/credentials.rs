@@ -5,6 +5,7 @@ use tower_rampart::identity::ClientAddr;
 use tower_rampart::password::{HashError, MismatchReason, Password, Verified};
 
 use crate::app::App;
+use crate::audit::{Caller, Entry};
 use crate::db::User;
 use crate::input::Typed;
 use crate::respond::{ApiError, ApiResult};
@@ -53,6 +54,7 @@ pub(crate) fn hash_failed(error: HashError) -> ApiError {
 pub(crate) struct Asking<'a> {
     pub(crate) address: ClientAddr,
     pub(crate) headers: &'a HeaderMap,
+    pub(crate) caller: &'a Caller,
 }
 
 /// A password that was right.
@@ -81,16 +83,28 @@ pub(crate) async fn verify(
     let attempt = app
         .login_guard
         .attempt(asking.address, email, asking.headers);
-    let attempt = attempt
-        .await
-        .map_err(|limited| ApiError::from(limited.into_rejection()))?;
+    let attempt = attempt.await.map_err(|limited| {
+        app.audit
+            .note(Entry::warn("authn_login_fail_max").from(asking.caller));
+        ApiError::from(limited.into_rejection())
+    })?;
     match compare(app, email, typed).await {
-        Ok(Some(user)) => Ok(Some(Proven {
+        Ok(Compared::Right(user)) => Ok(Some(Proven {
             user,
             device: attempt.succeeded().await,
         })),
-        Ok(None) => {
+        Ok(Compared::Wrong { subject, reason }) => {
             attempt.failed();
+            // Not the client's fault, and nothing that it is told.
+            let (entry, reason) = match reason {
+                Reason::Hash(reason) => (Entry::critical(reason), reason),
+                Reason::Told(reason) => (Entry::warn("authn_login_fail"), reason),
+            };
+            let entry = entry.from(asking.caller).detail("reason", reason);
+            app.audit.note(match subject {
+                Some(subject) => entry.subject(subject),
+                None => entry,
+            });
             Ok(None)
         }
         // Nobody's password was compared.
@@ -101,7 +115,23 @@ pub(crate) async fn verify(
     }
 }
 
-async fn compare(app: &App, email: &str, typed: Typed) -> ApiResult<Option<User>> {
+/// What came of a comparison.
+enum Compared {
+    Right(User),
+    Wrong {
+        subject: Option<String>,
+        reason: Reason,
+    },
+}
+
+/// Why a password did not open an account, for the operator.
+enum Reason {
+    /// The stored hash cannot be used: the name of the event.
+    Hash(&'static str),
+    Told(&'static str),
+}
+
+async fn compare(app: &App, email: &str, typed: Typed) -> ApiResult<Compared> {
     let user = app.db.user_by_email(email).await?;
     let (password, stored) = match typed.0 {
         Ok(password) => (
@@ -115,6 +145,17 @@ async fn compare(app: &App, email: &str, typed: Typed) -> ApiResult<Option<User>
         ),
     };
     match (app.hasher.verify_login(password, stored).await?, user) {
+        // Told like a wrong password, after as much work.
+        (Verified::Match { .. }, Some(user)) if user.is_locked() => {
+            let reason = match user.disabled_at {
+                Some(_) => "account_disabled",
+                None => "reset_required",
+            };
+            Ok(Compared::Wrong {
+                subject: Some(user.id),
+                reason: Reason::Told(reason),
+            })
+        }
         (Verified::Match { rehash }, Some(mut user)) => {
             if let Some(rehash) = rehash {
                 // Only if the old hash is still there; a failure here is no
@@ -131,20 +172,22 @@ async fn compare(app: &App, email: &str, typed: Typed) -> ApiResult<Option<User>
                     }
                 }
             }
-            Ok(Some(user))
+            Ok(Compared::Right(user))
         }
         (Verified::Mismatch { reason }, user) => {
-            // Not the client's fault, and nothing that it is told.
-            let event = match reason {
-                MismatchReason::CostRefused => "hash_cost_refused",
-                MismatchReason::UnknownPepper => "hash_pepper_unknown",
-                MismatchReason::Unreadable => "hash_unreadable",
-                _ => return Ok(None),
+            let reason = match reason {
+                MismatchReason::CostRefused => Reason::Hash("hash_cost_refused"),
+                MismatchReason::UnknownPepper => Reason::Hash("hash_pepper_unknown"),
+                MismatchReason::Unreadable => Reason::Hash("hash_unreadable"),
+                _ if user.is_none() => Reason::Told("unknown_account"),
+                _ => Reason::Told("wrong_password"),
             };
-            let user = user.map(|user| user.id);
-            tracing::error!(target: "security", event, user, "a stored password hash cannot be used");
-            Ok(None)
+            let subject = user.map(|user| user.id);
+            Ok(Compared::Wrong { subject, reason })
         }
-        (Verified::Match { .. }, None) => Ok(None),
+        (Verified::Match { .. }, None) => Ok(Compared::Wrong {
+            subject: None,
+            reason: Reason::Told("unknown_account"),
+        }),
     }
 }

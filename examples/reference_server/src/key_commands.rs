@@ -3,12 +3,12 @@
 use clap::Subcommand;
 use serde_json::json;
 use tower_rampart::clock::{Clock as _, SystemClock};
-use tower_rampart::jwt::KeyState;
 
 use crate::cli::{confirm, say};
 use crate::config::Config;
-use crate::db::{Db, KeyRow, private_folder};
-use crate::keys::{Configured, Keys};
+use crate::db::KeyRow;
+use crate::desk::{By, Desk};
+use crate::keys::Keys;
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
@@ -47,20 +47,14 @@ pub(crate) enum KeysCommand {
 ///
 /// If the database fails, or the command makes no sense.
 pub(crate) fn run(config: &Config, command: KeysCommand) -> Result<()> {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?
-        .block_on(async {
-            private_folder(&config.data_dir)?;
-            let db = Db::open(&config.database).await?;
-            let configured = Configured::of(config)?;
-            let keys = Keys::new(configured, db.signing_keys().await?, config.access_ttl);
-            match command {
-                KeysCommand::List { json } => list(&keys, json),
-                KeysCommand::Rotate { json } => rotate(&keys, &db, json).await,
-                KeysCommand::Revoke { kid, yes, json } => revoke(&keys, &db, &kid, yes, json).await,
-            }
-        })
+    Desk::run(config, async |desk| match command {
+        KeysCommand::List { json } => list(&desk.keys().await?, json),
+        KeysCommand::Rotate { json } => {
+            announce(&desk.rotate_key(By::operator(None)).await?, json);
+            Ok(())
+        }
+        KeysCommand::Revoke { kid, yes, json } => revoke(desk, &kid, yes, json).await,
+    })
 }
 
 fn list(keys: &Keys, json: bool) -> Result<()> {
@@ -85,20 +79,6 @@ fn list(keys: &Keys, json: bool) -> Result<()> {
     Ok(())
 }
 
-async fn rotate(keys: &Keys, db: &Db, json: bool) -> Result<()> {
-    if keys.is_asymmetric() {
-        return Err(
-            "SIGNING_KEY signs, so this program cannot rotate it; put another key in its \
-                    place, in the file that SIGNING_KEY_FILE names"
-                .into(),
-        );
-    }
-    let row = keys.rotation(false)?;
-    db.change_signing_keys(None, Some(&row)).await?;
-    announce(&row, json);
-    Ok(())
-}
-
 fn announce(row: &KeyRow, json: bool) {
     if json {
         say(&json!({"kid": row.kid, "sign_from": row.sign_from}).to_string());
@@ -110,40 +90,21 @@ fn announce(row: &KeyRow, json: bool) {
     }
 }
 
-async fn revoke(keys: &Keys, db: &Db, kid: &str, yes: bool, json: bool) -> Result<()> {
-    let set = keys.key_set()?;
-    let now = SystemClock.unix_now();
-    let Some(state) = set.state(kid, now) else {
-        let known: Vec<_> = set.list(now).into_iter().map(|(kid, ..)| kid).collect();
-        return Err(format!("no key is named {kid:?}; there are {}", known.join(", ")).into());
-    };
-    if state == KeyState::Compromised {
-        say(&if json {
-            json!({"revoked": kid}).to_string()
-        } else {
-            format!("{kid} was revoked before")
-        });
-        return Ok(());
-    }
+async fn revoke(desk: &Desk, kid: &str, yes: bool, json: bool) -> Result<()> {
     if !yes {
         confirm(&format!(
             "revoke {kid}? Its access tokens end at once; their holders refresh."
         ))?;
     }
-    // A key that signs needs a successor at once. That of SIGNING_KEY is the
-    // key of the secret, until another one is put in its place.
-    let successor = match state == KeyState::Active && !keys.is_asymmetric() {
-        true => Some(keys.rotation(true)?),
-        false => None,
-    };
-    db.change_signing_keys(Some(kid), successor.as_ref())
-        .await?;
+    let revoked = desk.revoke_key(By::operator(None), Some(kid)).await?;
     if json {
-        let successor = successor.map(|row| row.kid);
+        let successor = revoked.successor.map(|row| row.kid);
         say(&json!({"revoked": kid, "successor": successor}).to_string());
+    } else if revoked.before {
+        say(&format!("{kid} was revoked before"));
     } else {
         say(&format!("{kid} is revoked"));
-        if let Some(row) = successor {
+        if let Some(row) = revoked.successor {
             announce(&row, false);
         }
     }

@@ -63,6 +63,11 @@ impl Configured {
         })
     }
 
+    /// Returns the same, to keep.
+    pub(crate) fn shared_secret(&self) -> Arc<Secret> {
+        Arc::clone(&self.secret)
+    }
+
     /// Returns the secret that makes new tokens.
     pub(crate) fn secret(&self) -> &Secret {
         &self.secret
@@ -373,7 +378,7 @@ pub(crate) async fn follow(mut keys: Keys, settings: Settings, db: Db, issuer: T
 }
 
 /// Reads the settings again: those in files may have changed.
-fn reread(settings: &Settings) -> std::result::Result<Configured, String> {
+pub(crate) fn reread(settings: &Settings) -> std::result::Result<Configured, String> {
     let fresh = Config::load(settings).map_err(|problems| {
         let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
         problems.join("; ")

@@ -28,6 +28,9 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 /// How long ago a caller may have signed in to do what cannot be undone.
 const FRESH: Duration = Duration::from_secs(5 * 60);
 
+/// The role of administrators.
+const ADMIN: &str = "admin";
+
 /// Every layer the server uses.
 #[derive(Clone, Debug)]
 pub(crate) struct Layers {
@@ -43,6 +46,8 @@ pub(crate) struct Layers {
     pub(crate) strict: StrictSessionLayer,
     /// Demands a recent sign-in, inside `account`.
     pub(crate) fresh: RequireLayer,
+    /// Demands an administrator who signed in recently, inside `account`.
+    pub(crate) admin: RequireLayer,
     /// Limits by address what takes a password.
     pub(crate) login: RateLimitLayer,
     /// Limits failures by account and known device; asked by handlers.
@@ -159,6 +164,7 @@ impl Layers {
             account,
             strict: StrictSessionLayer::new(issuer.clone()),
             fresh: RequireLayer::fresh(FRESH).build()?,
+            admin: RequireLayer::role(ADMIN).require_fresh(FRESH).build()?,
             login: limit("login-address", config.limit_login_ip).build()?,
             login_guard: guard.build()?,
             image_upload: UploadLayer::multipart()

@@ -1,17 +1,23 @@
 //! A complete secured backend for a browser front end, built from
 //! `tower-rampart`.
 
+mod admin;
 mod app;
+mod audit;
+mod audit_commands;
 mod auth;
 mod cli;
 mod client;
 mod config;
 mod credentials;
 mod db;
+mod desk;
 #[cfg(feature = "s3")]
 mod direct;
 mod health;
+mod house;
 mod images;
+mod incident;
 mod input;
 mod keep;
 mod key_commands;
@@ -19,6 +25,7 @@ mod keys;
 mod layers;
 mod limits;
 mod listen;
+mod mail;
 mod me;
 mod metadata;
 mod objects;
@@ -26,6 +33,7 @@ mod page;
 mod password_commands;
 mod peppers;
 mod reader;
+mod recovery;
 mod respond;
 mod secret_reader;
 mod secrets;
@@ -34,6 +42,7 @@ mod session_commands;
 mod sessions;
 mod settings;
 mod sweep;
+mod switches;
 mod user_commands;
 
 use std::process::ExitCode;

@@ -11,11 +11,13 @@ use tower_rampart::session::{EndReason, EndSessions};
 use tracing::Instrument as _;
 
 use crate::app::App;
+use crate::audit::{Caller, Entry};
 use crate::auth::signed_out;
 use crate::credentials::{Asking, Proven, acceptable, hash_failed, verify};
 use crate::db::User;
 use crate::input::{Input, Typed};
 use crate::keep::remove;
+use crate::mail::PASSWORD_CHANGED;
 use crate::respond::{ApiError, ApiResult};
 
 /// `GET /api/me`.
@@ -83,6 +85,7 @@ pub(crate) async fn change_password(
     State(app): State<App>,
     principal: Principal,
     address: ClientAddr,
+    caller: Caller,
     headers: HeaderMap,
     Input(input): Input<ChangePassword>,
 ) -> ApiResult<StatusCode> {
@@ -97,6 +100,7 @@ pub(crate) async fn change_password(
     let asking = Asking {
         address,
         headers: &headers,
+        caller: &caller,
     };
     let Proven { user, .. } = verify(&app, asking, &user.email, input.current_password)
         .await?
@@ -124,13 +128,25 @@ pub(crate) async fn change_password(
         app.issuer
             .end(others, EndReason::CredentialsChanged)
             .await?;
+        app.db.discard_tokens(&user.id).await?;
+        app.audit.note(
+            Entry::info("authn_password_change")
+                .actor(&user.id)
+                .subject(&user.id)
+                .from(&caller),
+        );
+        app.post.queue(&user.id, PASSWORD_CHANGED).await?;
         Ok(StatusCode::NO_CONTENT)
     };
     tokio::spawn(work.in_current_span()).await?
 }
 
 /// `DELETE /api/me`: 204; sessions, pictures and account are gone.
-pub(crate) async fn delete(State(app): State<App>, principal: Principal) -> ApiResult<Response> {
+pub(crate) async fn delete(
+    State(app): State<App>,
+    caller: Caller,
+    principal: Principal,
+) -> ApiResult<Response> {
     let work = async move {
         let subject = principal.subject();
         app.issuer
@@ -149,6 +165,12 @@ pub(crate) async fn delete(State(app): State<App>, principal: Principal) -> ApiR
                 remove(&app, subject, &image).await?;
             }
         }
+        app.audit.note(
+            Entry::info("user_deleted")
+                .actor(subject)
+                .subject(subject)
+                .from(&caller),
+        );
         Ok(signed_out(&app))
     };
     tokio::spawn(work.in_current_span()).await?

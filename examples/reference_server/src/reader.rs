@@ -248,8 +248,8 @@ impl Reader<'_> {
     }
 }
 
-#[cfg(any(feature = "postgres", feature = "redis"))]
-fn is_this_machine(host: &str) -> bool {
+#[cfg(any(feature = "postgres", feature = "redis", feature = "smtp"))]
+pub(crate) fn is_this_machine(host: &str) -> bool {
     host == "localhost"
         || host
             .trim_matches(['[', ']'])

@@ -123,6 +123,19 @@ pub(crate) struct Failure {
     error: Box<dyn std::error::Error + Send + Sync>,
 }
 
+impl Failure {
+    /// Something of `what` failed.
+    pub(crate) fn new(
+        what: &'static str,
+        error: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        Self {
+            what,
+            error: error.into(),
+        }
+    }
+}
+
 macro_rules! failures {
     ($($error:ty => $what:literal),* $(,)?) => {$(
         impl From<$error> for Failure {

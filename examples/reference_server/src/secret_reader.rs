@@ -1,11 +1,14 @@
 //! Reading the settings that nobody must learn.
 
+use std::path::Path;
 use std::sync::Arc;
 
+use lettre::message::Mailbox;
 use tower_rampart::jwt::SigningKey;
 use tower_rampart::secret::Secret;
 
 use crate::config::Config;
+use crate::mail::MailRoute;
 use crate::reader::Reader;
 use crate::secrets;
 
@@ -44,6 +47,69 @@ impl Reader<'_> {
             self.check_secret(name, secret);
         }
         secrets.into_iter().map(Arc::new).collect()
+    }
+
+    /// Reads where mails go. Whoever can read the line to the server reads what
+    /// opens accounts, so it is encrypted or does not leave this machine.
+    pub(crate) fn mail_route(&mut self, production: bool, default: &Path) -> MailRoute {
+        let name = "SMTP_URL";
+        let url = match secrets::resolve(self.settings, name) {
+            Ok(url) => url,
+            Err(text) => {
+                self.problem(name, text);
+                None
+            }
+        };
+        match url {
+            None if production => MailRoute::Nowhere,
+            None => MailRoute::Folder(default.to_owned()),
+            Some(url) => self.mail_server(name, &url),
+        }
+    }
+
+    #[cfg(not(feature = "smtp"))]
+    fn mail_server(&mut self, _name: &str, _url: &Secret) -> MailRoute {
+        // Said already, with the names that this build does not know.
+        MailRoute::Nowhere
+    }
+
+    #[cfg(feature = "smtp")]
+    fn mail_server(&mut self, name: &str, url: &Secret) -> MailRoute {
+        // The value may hold a password, so it is not repeated.
+        let form = "write smtps://USER:PASSWORD@HOST, smtp://HOST:587?tls=required, or smtp://127.0.0.1:PORT on this machine";
+        let parsed = std::str::from_utf8(url.expose()).ok();
+        let parsed = parsed.and_then(|text| Some((text, url::Url::parse(text).ok()?)));
+        let Some((text, parsed)) = parsed else {
+            self.problem(name, format!("cannot be read; {form}"));
+            return MailRoute::Nowhere;
+        };
+        let encrypted = parsed.scheme() == "smtps"
+            || parsed
+                .query_pairs()
+                .any(|(key, value)| key == "tls" && value == "required");
+        let local = parsed
+            .host_str()
+            .is_some_and(crate::reader::is_this_machine);
+        if !encrypted && !local {
+            self.problem(name, format!("names another machine without TLS; {form}"));
+        } else if lettre::AsyncSmtpTransport::<lettre::Tokio1Executor>::from_url(text).is_err() {
+            self.problem(name, format!("cannot be used; {form}"));
+        } else if self.settings.get("MAIL_FROM").is_none() {
+            self.problem(
+                "MAIL_FROM",
+                "is required beside SMTP_URL; write an address, or NAME <ADDRESS>",
+            );
+        }
+        MailRoute::Server(text.to_owned())
+    }
+
+    pub(crate) fn mail_from(&mut self) -> Mailbox {
+        self.parse(
+            "MAIL_FROM",
+            "Rampart <rampart@localhost>",
+            "write an address, or NAME <ADDRESS>",
+            |text| text.parse().ok(),
+        )
     }
 
     /// Whoever learns one secret must not have learned another with it.

@@ -1,37 +1,31 @@
 //! Starting, serving and stopping.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::Semaphore;
 use tower_rampart::clock::SystemClock;
-use tower_rampart::password::{LoginHasher, calibrate_cost};
-use tower_rampart::session::{EndReason, SecurityEventReceiver, SessionCookies, security_events};
+use tower_rampart::password::calibrate_cost;
+use tower_rampart::session::{SecurityEventKind, SecurityEventReceiver};
 use tracing_subscriber::EnvFilter;
 
-use crate::app::{self, App, UploadLimits};
+use crate::app;
+use crate::audit::{Audit, Entry};
 use crate::cli::say;
 use crate::config::Config;
-use crate::db::{Db, Location, is_open_to_others, private_folder};
-use crate::health::Readiness;
-use crate::keep::AT_ONCE;
-use crate::keys::{self, Configured, Keys};
-use crate::layers::{Layers, issuer_builder};
-use crate::limits::Limits;
+use crate::db::{Location, is_open_to_others};
+use crate::house::House;
+use crate::keys;
 use crate::listen::{self, Stop, stopped};
-use crate::objects::{Objects, Storage};
-use crate::{peppers, secrets, sweep};
+use crate::mail::{self, MailRoute};
+use crate::objects::Storage;
+use crate::{peppers, secrets, sweep, switches};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 /// How long a hash should take on this machine.
 const HASH_TARGET: Duration = Duration::from_millis(250);
-
-/// How many events about sessions may wait to be written down.
-const EVENTS: usize = 1_024;
 
 /// How long open requests may go on after a signal to stop.
 const SHUTDOWN: Duration = Duration::from_secs(20);
@@ -58,47 +52,19 @@ pub(crate) fn run(config: Config) -> Result<()> {
 }
 
 async fn serve(config: Config) -> Result<()> {
-    private_folder(&config.data_dir)?;
-    let configured = Configured::of(&config)?;
-    let db = Db::open(&config.database).await?;
+    let House {
+        app,
+        layers,
+        issuer,
+        keys,
+        happened,
+        auditing,
+        cost,
+    } = House::build(&config).await?;
     check_modes(&config)?;
-    let store = db.sessions().await?;
-    let keys = Keys::new(
-        configured.clone(),
-        db.signing_keys().await?,
-        config.access_ttl,
-    );
-    let (events, happened) = security_events(EVENTS);
-    let issuer = issuer_builder(&config, store, configured.secret())
-        .keys(keys.key_set()?)
-        .events(events)
-        .build()?;
-    keys.apply(&issuer)?;
-    issuer.sync_revocations().await?;
-    let cost = bcrypt_cost(&config)?;
-    let limits = Limits::connect(&config, configured.secret()).await?;
-    let layers = Layers::new(&config, &issuer, &limits, configured.secret())?;
-    let objects = Objects::open(&config.objects)?;
-    let checked = objects.check().await;
+    let checked = app.objects.check().await;
     checked.map_err(|error| format!("STORAGE_URL: the object store cannot be read: {error}"))?;
-    let app = App {
-        objects,
-        hasher: LoginHasher::builder(peppers::hasher(&config, cost)?).build()?,
-        cookies: SessionCookies::default(),
-        password_policy: config.password_policy,
-        login_guard: layers.login_guard.clone(),
-        upload: Arc::new(UploadLimits {
-            max_bytes: config.upload_max_bytes,
-            max_pixels: config.upload_max_pixels,
-            quota_bytes: config.upload_quota_bytes,
-        }),
-        readiness: Readiness::default(),
-        keeping: Arc::new(Semaphore::new(AT_ONCE)),
-        #[cfg(feature = "s3")]
-        direct_upload: layers.direct_upload.clone(),
-        issuer: issuer.clone(),
-        db,
-    };
+    let (audit, post) = (app.audit.clone(), app.post.clone());
 
     let listener = TcpListener::bind(config.listen)
         .await
@@ -110,7 +76,11 @@ async fn serve(config: Config) -> Result<()> {
     greet(&config, address, admin.local_addr()?, cost);
 
     let following = tokio::spawn(issuer.clone().follow_revocations());
-    tokio::spawn(write_down(happened));
+    audit
+        .write(Entry::info("sys_startup").detail("version", env!("CARGO_PKG_VERSION")))
+        .await?;
+    let writing = tokio::spawn(write_down(happened, audit.clone()));
+    let mailing = tokio::spawn(mail::follow(post, audit.clone()));
     let rotating = tokio::spawn(keys::follow(
         keys,
         config.settings.clone(),
@@ -118,6 +88,7 @@ async fn serve(config: Config) -> Result<()> {
         issuer,
     ));
     let sweeping = tokio::spawn(sweep::follow(app.clone()));
+    let switching = tokio::spawn(switches::follow(app.switches.clone(), app.db.clone()));
     let operators = app::operators(app.clone(), &layers);
     let router = app::router(app, &layers);
     let stop = stop_signal()?;
@@ -131,11 +102,23 @@ async fn serve(config: Config) -> Result<()> {
         ((), ()) = async { tokio::join!(public, operators) } => {}
         () = too_late => tracing::warn!("requests were still open when the server stopped"),
     }
-    following.abort();
-    rotating.abort();
-    sweeping.abort();
+    audit.note(Entry::info("sys_shutdown"));
+    for task in [following, rotating, sweeping, switching, mailing] {
+        task.abort();
+        let _ = task.await;
+    }
+    // The last events come first: the router is gone, and its issuer with it.
+    writing.abort();
+    let _ = writing.await;
+    drop(audit);
+    if tokio::time::timeout(LAST_WORDS, auditing).await.is_err() {
+        tracing::error!("the last events could not be written");
+    }
     Ok(())
 }
+
+/// How long the last events may take to be written.
+const LAST_WORDS: Duration = Duration::from_secs(3);
 
 /// Others on the machine must not read accounts and secrets: refused in
 /// production, told in development.
@@ -177,6 +160,12 @@ fn greet(config: &Config, address: SocketAddr, admin: SocketAddr, cost: u8) {
     say(&format!("operators http://{admin}/readyz"));
     say(&format!("database  {}", config.database));
     say(&format!("objects   {}", config.objects));
+    say(&format!("mail      {}", config.mail));
+    if let (true, MailRoute::Nowhere) = (config.production, &config.mail) {
+        tracing::warn!(
+            "SMTP_URL is not set: mails wait in the database, and nobody can set a forgotten password"
+        );
+    }
     if config.secret.is_none() {
         say(&format!(
             "secret    {}",
@@ -216,17 +205,29 @@ pub(crate) fn bcrypt_cost(config: &Config) -> Result<u8> {
     }
 }
 
-/// Writes down what happens to sessions.
-async fn write_down(mut happened: SecurityEventReceiver) {
+/// Writes down what happens to sessions. That one is renewed is told to the log
+/// only: it happens every few minutes to everybody.
+async fn write_down(mut happened: SecurityEventReceiver, audit: Audit) {
     let mut lost = 0;
     while let Some(event) = happened.recv().await {
-        tracing::info!(
-            target: "security",
-            event = event.kind.as_str(),
-            user = event.subject,
-            sid = event.sid,
-            reason = event.reason.map(EndReason::as_str),
-        );
+        let name = event.kind.as_str();
+        metrics::counter!("rampart_session_events_total", "event" => name).increment(1);
+        let entry = match event.kind {
+            SecurityEventKind::SessionRenewed => {
+                tracing::info!(target: "security", event = name, user = event.subject, sid = event.sid);
+                continue;
+            }
+            SecurityEventKind::TokenReuse => Entry::critical(name),
+            SecurityEventKind::TokenRepeated | SecurityEventKind::SessionUseAfterExpire => {
+                Entry::warn(name)
+            }
+            _ => Entry::info(name),
+        };
+        let entry = entry.session(event.sid).subject(event.subject);
+        audit.note(match event.reason {
+            Some(reason) => entry.detail("reason", reason.as_str()),
+            None => entry,
+        });
         if happened.dropped() > lost {
             lost = happened.dropped();
             tracing::error!(target: "security", lost, "events were not written down");

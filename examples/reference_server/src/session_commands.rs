@@ -2,12 +2,11 @@
 
 use clap::{Args, Subcommand};
 use serde_json::json;
-use tower_rampart::clock::{Clock as _, SystemClock};
-use tower_rampart::session::{EndReason, EndSessions};
+use tower_rampart::session::EndReason;
 
 use crate::cli::{confirm, say};
 use crate::config::Config;
-use crate::db::Db;
+use crate::desk::{By, Desk};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
@@ -20,7 +19,7 @@ pub(crate) enum SessionsCommand {
         whose: Whose,
         /// Why. One of account_closed, credentials_changed, logout, reuse,
         /// security_incident and terminated is told to clients; any other text
-        /// is only printed, and clients are told terminated, or with --all
+        /// is for the audit log, and clients are told terminated, or with --all
         /// security_incident.
         #[arg(long)]
         reason: Option<String>,
@@ -60,24 +59,20 @@ pub(crate) fn run(config: &Config, command: SessionsCommand) -> Result<()> {
         yes,
         json,
     } = command;
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?
-        .block_on(async {
-            let db = Db::open(&config.database).await?;
-            let ended = revoke(&db, &whose, reason.as_deref(), yes).await?;
-            let text = match json {
-                true => json!({
-                    "revoked": ended.what,
-                    "reason": ended.told.as_str(),
-                    "note": reason,
-                })
-                .to_string(),
-                false => format!("{} ended: {}", ended.what, ended.told.as_str()),
-            };
-            say(&text);
-            Ok(())
-        })
+    Desk::run(config, async |desk| {
+        let ended = revoke(desk, &whose, reason.as_deref(), yes).await?;
+        let text = match json {
+            true => json!({
+                "revoked": ended.what,
+                "reason": ended.told.as_str(),
+                "note": reason,
+            })
+            .to_string(),
+            false => format!("{} ended: {}", ended.what, ended.told.as_str()),
+        };
+        say(&text);
+        Ok(())
+    })
 }
 
 /// What was ended, and what clients are told.
@@ -86,9 +81,8 @@ struct Ended {
     told: EndReason,
 }
 
-async fn revoke(db: &Db, whose: &Whose, reason: Option<&str>, yes: bool) -> Result<Ended> {
-    let store = db.sessions().await?;
-    let now = SystemClock.unix_now();
+async fn revoke(desk: &Desk, whose: &Whose, reason: Option<&str>, yes: bool) -> Result<Ended> {
+    let by = By::operator(reason);
     let default = match whose.all {
         true => EndReason::SecurityIncident,
         false => EndReason::Terminated,
@@ -99,29 +93,17 @@ async fn revoke(db: &Db, whose: &Whose, reason: Option<&str>, yes: bool) -> Resu
     let told = named.unwrap_or(default);
     let done = |what: String| Ok(Ended { what, told });
     if let Some(email) = &whose.user {
-        let email = email.trim().to_lowercase();
-        let user = db.user_by_email(&email).await?;
-        let user = user.ok_or_else(|| format!("there is no account with the address {email}"))?;
-        let which = EndSessions::Subject {
-            subject: &user.id,
-            keep: None,
-        };
-        store.end(which, told, now).await?;
-        return done(format!("all sessions of {email}"));
+        let user = desk.user_by_email(email).await?;
+        desk.revoke(by, &user.id, told).await?;
+        return done(format!("all sessions of {}", user.email));
     }
     if let Some(sid) = &whose.sid {
-        let session = store.find(sid).await?;
-        let session = session.ok_or_else(|| format!("there is no session {sid}"))?;
-        let which = EndSessions::One {
-            subject: &session.subject,
-            sid,
-        };
-        store.end(which, told, now).await?;
+        desk.revoke_session(by, sid, told).await?;
         return done(format!("session {sid}"));
     }
     if !yes {
         confirm("end the sessions of everybody? All have to sign in again.")?;
     }
-    store.end(EndSessions::Everyone, told, now).await?;
+    desk.revoke_everyone(by, told).await?;
     done("the sessions of everybody".to_owned())
 }

@@ -37,6 +37,9 @@ pub(crate) struct Flags {
     /// Object store (`STORAGE_URL`).
     #[arg(long, global = true)]
     storage_url: Option<String>,
+    /// Address that mails come from (`MAIL_FROM`).
+    #[arg(long, global = true)]
+    mail_from: Option<String>,
     /// Header in which proxies name the client (`FORWARDED_HEADER`).
     #[arg(long, global = true)]
     forwarded_header: Option<String>,
@@ -106,6 +109,9 @@ pub(crate) const NAMES: &[&str] = &[
     "DATABASE_URL",
     "MIGRATOR_DATABASE_URL",
     "STORAGE_URL",
+    "SMTP_URL",
+    "SMTP_URL_FILE",
+    "MAIL_FROM",
     "CORS_ORIGINS",
     "TRUSTED_PROXIES",
     "FORWARDED_HEADER",
@@ -132,8 +138,11 @@ const UNAVAILABLE: &[(&str, &str)] = &[
         "REDIS_URL",
         "this build keeps limits in its own process; build it with --features redis, or unset it",
     ),
-    ("SMTP_URL", "this build sends no mail; unset it"),
-    ("MAIL_FROM", "this build sends no mail; unset it"),
+    #[cfg(not(feature = "smtp"))]
+    (
+        "SMTP_URL",
+        "this build writes mails into files; build it with --features smtp, or unset it",
+    ),
 ];
 
 /// The settings as given.
@@ -173,6 +182,7 @@ impl Settings {
             ("TRUSTED_PROXIES", flags.trusted_proxies),
             ("DATABASE_URL", flags.database_url),
             ("STORAGE_URL", flags.storage_url),
+            ("MAIL_FROM", flags.mail_from),
             ("FORWARDED_HEADER", flags.forwarded_header),
             ("ACCESS_TTL", flags.access_ttl),
             ("REFRESH_IDLE", flags.refresh_idle),
@@ -194,6 +204,17 @@ impl Settings {
             }
         }
         settings
+    }
+
+    /// Takes settings from a list only, whatever the environment says.
+    pub(crate) fn of(values: &[(&str, &str)]) -> Self {
+        let values = values.iter();
+        Self {
+            values: values
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect(),
+            unreadable: Vec::new(),
+        }
     }
 
     /// Returns a setting; an empty one counts as absent.

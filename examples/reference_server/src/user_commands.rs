@@ -1,16 +1,17 @@
-//! `users add-admin`.
+//! `users add-admin`, `disable`, `enable` and `force-reset`.
 
 use std::io::{BufRead as _, IsTerminal as _};
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 use serde_json::json;
 use tower_rampart::password::Password;
 use zeroize::Zeroizing;
 
-use crate::cli::{complain, say};
+use crate::cli::{complain, confirm, say};
 use crate::config::Config;
 use crate::credentials::CONTEXT;
-use crate::db::{Db, private_folder};
+use crate::db::private_folder;
+use crate::desk::{By, Desk};
 use crate::{input, peppers, serve};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
@@ -27,6 +28,55 @@ pub(crate) enum UsersCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Keeps an account from signing in, and ends its sessions.
+    Disable {
+        /// The mail address.
+        email: String,
+        #[command(flatten)]
+        how: How,
+    },
+    /// Lets an account sign in again.
+    Enable {
+        /// The mail address.
+        email: String,
+        #[command(flatten)]
+        how: How,
+    },
+    /// Makes passwords open nothing until other ones are set, and ends sessions.
+    /// One account gets a link by mail; with --all everybody asks for one on the
+    /// page.
+    ForceReset {
+        #[command(flatten)]
+        whose: Whose,
+        #[command(flatten)]
+        how: How,
+        /// Does not ask.
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+/// Why something is done, and how it is told.
+#[derive(Args, Debug)]
+pub(crate) struct How {
+    /// Why, for the audit log.
+    #[arg(long)]
+    reason: Option<String>,
+    /// Prints JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Whose password.
+#[derive(Args, Debug)]
+#[group(required = true, multiple = false)]
+pub(crate) struct Whose {
+    /// That of the account with this address.
+    #[arg(long, value_name = "EMAIL")]
+    user: Option<String>,
+    /// Everybody's.
+    #[arg(long)]
+    all: bool,
 }
 
 /// Runs a command.
@@ -36,7 +86,69 @@ pub(crate) enum UsersCommand {
 /// If the address or the password cannot be used, there is such an account, or
 /// the database fails.
 pub(crate) fn run(config: &Config, command: &UsersCommand) -> Result<()> {
-    let UsersCommand::AddAdmin { email, json } = command;
+    match command {
+        UsersCommand::AddAdmin { email, json } => add_admin(config, email, *json),
+        UsersCommand::Disable { email, how } => Desk::run(config, async |desk| {
+            let user = desk.user_by_email(email).await?;
+            desk.disable(By::operator(how.reason.as_deref()), &user.id)
+                .await?;
+            tell(how, &json!({"email": user.email, "disabled": true}), || {
+                format!("{} cannot sign in any more", user.email)
+            });
+            Ok(())
+        }),
+        UsersCommand::Enable { email, how } => Desk::run(config, async |desk| {
+            let user = desk.user_by_email(email).await?;
+            desk.enable(By::operator(how.reason.as_deref()), &user.id)
+                .await?;
+            tell(
+                how,
+                &json!({"email": user.email, "disabled": false}),
+                || format!("{} can sign in", user.email),
+            );
+            Ok(())
+        }),
+        UsersCommand::ForceReset { whose, how, yes } => Desk::run(config, async |desk| {
+            force_reset(desk, whose, how, *yes).await
+        }),
+    }
+}
+
+async fn force_reset(desk: &Desk, whose: &Whose, how: &How, yes: bool) -> Result<()> {
+    let by = By::operator(how.reason.as_deref());
+    if let Some(email) = &whose.user {
+        let user = desk.user_by_email(email).await?;
+        let mail = desk.force_reset(by, &user.id).await?;
+        tell(
+            how,
+            &json!({"accounts": 1, "email": user.email, "mail": mail}),
+            || {
+                format!(
+                    "{} has to set another password; a mail is on its way: {mail}",
+                    user.email
+                )
+            },
+        );
+        return Ok(());
+    }
+    if !yes {
+        confirm("end everybody's password? All have to set another one.")?;
+    }
+    let accounts = desk.force_reset_everyone(by).await?;
+    tell(how, &json!({"accounts": accounts}), || {
+        format!("{accounts} accounts have to set another password; `incident notify` tells them")
+    });
+    Ok(())
+}
+
+fn tell(how: &How, json: &serde_json::Value, text: impl FnOnce() -> String) {
+    say(&match how.json {
+        true => json.to_string(),
+        false => text(),
+    });
+}
+
+fn add_admin(config: &Config, email: &str, json: bool) -> Result<()> {
     let email = input::email(email).map_err(|_| "this is not a mail address")?;
     if std::io::stdin().is_terminal() {
         complain("password (it is shown as you type; pipe it in to avoid that):");
@@ -50,18 +162,14 @@ pub(crate) fn run(config: &Config, command: &UsersCommand) -> Result<()> {
     private_folder(&config.data_dir)?;
     let hasher = peppers::hasher(config, serve::bcrypt_cost(config)?)?;
     let hash = hasher.hash(&password)?;
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?
-        .block_on(async {
-            let db = Db::open(&config.database).await?;
-            if !db.add_admin(&email, &hash).await? {
-                return Err("there is an account with this address; it was not changed".into());
-            }
-            say(&match json {
-                true => json!({"email": email, "role": "admin"}).to_string(),
-                false => format!("{email} is an administrator"),
-            });
-            Ok(())
-        })
+    Desk::run(config, async |desk| {
+        if !desk.add_admin(By::operator(None), &email, &hash).await? {
+            return Err("there is an account with this address; it was not changed".into());
+        }
+        say(&match json {
+            true => json!({"email": email, "role": "admin"}).to_string(),
+            false => format!("{email} is an administrator"),
+        });
+        Ok(())
+    })
 }

@@ -14,20 +14,36 @@ pub(crate) struct User {
     pub(crate) display_name: String,
     pub(crate) avatar_image_id: Option<String>,
     pub(crate) created_at: i64,
+    /// Since when an operator keeps it from signing in.
+    pub(crate) disabled_at: Option<i64>,
+    /// Since when its password opens nothing, until another one is set.
+    pub(crate) must_reset_at: Option<i64>,
+}
+
+impl User {
+    /// Whether its password opens nothing, however right it is.
+    pub(crate) fn is_locked(&self) -> bool {
+        self.disabled_at.is_some() || self.must_reset_at.is_some()
+    }
 }
 
 impl Db {
-    /// Adds an account, unless there is one with this address.
-    pub(crate) async fn add_user(&self, email: &str, password_hash: &str) -> Result<()> {
+    /// Adds an account, unless there is one with this address; returns its identifier.
+    pub(crate) async fn add_user(
+        &self,
+        email: &str,
+        password_hash: &str,
+    ) -> Result<Option<String>> {
+        let id = Uuid::now_v7().to_string();
         on!(self, pool => {
-            sqlx::query("INSERT INTO users (id, email, password_hash, created_at) VALUES ($1, $2, $3, $4) ON CONFLICT (email) DO NOTHING")
-                .bind(Uuid::now_v7().to_string())
+            let done = sqlx::query("INSERT INTO users (id, email, password_hash, created_at) VALUES ($1, $2, $3, $4) ON CONFLICT (email) DO NOTHING")
+                .bind(&id)
                 .bind(email)
                 .bind(password_hash)
                 .bind(now())
                 .execute(pool)
-                .await
-                .map(drop)
+                .await?;
+            Ok((done.rows_affected() == 1).then_some(id))
         })
     }
 
@@ -108,6 +124,47 @@ impl Db {
                 .await
                 .map(drop)
         })
+    }
+
+    /// Keeps an account from signing in, or lets it again; tells whether there is one.
+    pub(crate) async fn set_disabled(&self, id: &str, disabled: bool) -> Result<bool> {
+        on!(self, pool => {
+            let done = sqlx::query("UPDATE users SET disabled_at = $2 WHERE id = $1")
+                .bind(id)
+                .bind(disabled.then(now))
+                .execute(pool)
+                .await?;
+            Ok(done.rows_affected() == 1)
+        })
+    }
+
+    /// Makes the passwords of an account, or of all, open nothing until another
+    /// one is set; tells of how many.
+    pub(crate) async fn force_reset(&self, id: Option<&str>) -> Result<u64> {
+        on!(self, pool => {
+            let done = sqlx::query("UPDATE users SET must_reset_at = $2 WHERE ($1 IS NULL OR id = $1)")
+                .bind(id)
+                .bind(now())
+                .execute(pool)
+                .await?;
+            Ok(done.rows_affected())
+        })
+    }
+
+    /// Lists accounts by their identifiers, after a cursor.
+    pub(crate) async fn users(&self, after: Option<&str>, limit: i64) -> Result<Vec<User>> {
+        on!(self, pool => {
+            sqlx::query_as("SELECT * FROM users WHERE ($1 IS NULL OR id > $1) ORDER BY id LIMIT $2")
+                .bind(after)
+                .bind(limit)
+                .fetch_all(pool)
+                .await
+        })
+    }
+
+    /// Counts accounts.
+    pub(crate) async fn count_users(&self) -> Result<i64> {
+        on!(self, pool => sqlx::query_scalar("SELECT count(*) FROM users").fetch_one(pool).await)
     }
 
     /// Removes an account that has no pictures any more; tells whether it is gone.

@@ -3,9 +3,12 @@
 //! Every question is a method, in one text that both understand.
 
 mod accounts;
+mod audit;
 mod files;
+mod incidents;
 mod keys;
 mod locks;
+mod outbox;
 mod pictures;
 
 use std::fmt;
@@ -26,9 +29,12 @@ use tower_rampart::session::PostgresStore;
 use tower_rampart::session::{RefreshStore, SqliteStore};
 
 pub(crate) use accounts::User;
+pub(crate) use audit::{AuditFilter, AuditHead, AuditRow};
 pub(crate) use files::{is_open_to_others, private_folder};
+pub(crate) use incidents::Incident;
 pub(crate) use keys::KeyRow;
 use locks::Locks;
+pub(crate) use outbox::{Mail, MailCounts, NewToken};
 pub(crate) use pictures::Image;
 
 /// How long a request waits for a connection. A renewal asks twice.
@@ -212,7 +218,7 @@ impl Db {
     /// Tells whether the database answers, with the tables that are needed.
     pub(crate) async fn ping(&self) -> Result<()> {
         on!(self, pool => {
-            let tables = "SELECT 1 FROM users, images, objects, signing_keys, rampart_session, rampart_epoch WHERE 1 = 0";
+            let tables = "SELECT 1 FROM users, images, objects, signing_keys, one_time_tokens, outbox, audit, audit_head, incidents, switches, rampart_session, rampart_epoch WHERE 1 = 0";
             sqlx::query(tables).execute(pool).await.map(drop)
         })
     }

@@ -1,8 +1,7 @@
 //! The commands and the configuration.
 
-use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
-use std::process::{Output, Stdio};
+use std::process::Output;
 
 use crate::server::{PASSWORD, Server, binary};
 
@@ -270,22 +269,7 @@ fn a_cost_is_found_that_stays_within_the_target() {
 #[tokio::test]
 async fn an_administrator_is_added_beside_a_running_server() {
     let server = Server::start();
-    let add = |email: &str, password: &str| {
-        let mut child = binary()
-            .args(["users", "add-admin", email])
-            .env("RAMPART_DATA_DIR", server.data.path())
-            .env("BCRYPT_COST", "10")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("it starts");
-        let mut input = child.stdin.take().expect("piped");
-        // It may not want to know.
-        let _ = input.write_all(format!("{password}\n").as_bytes());
-        drop(input);
-        child.wait_with_output().expect("it ends")
-    };
+    let add = |email: &str, password: &str| server.add_admin(email, password, &[]);
     for (email, password, told) in [
         ("no address", PASSWORD, "this is not a mail address"),
         ("root@example.com", "short", "fewer than 15 characters"),

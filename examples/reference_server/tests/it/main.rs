@@ -2,6 +2,7 @@
 
 mod account;
 mod attacks;
+mod audit;
 mod browser;
 #[cfg(feature = "s3")]
 mod bucket;
@@ -9,6 +10,7 @@ mod chromium;
 mod commands;
 mod cross_origin;
 mod images;
+mod incidents;
 mod keys;
 mod limits;
 mod objects;
@@ -16,6 +18,7 @@ mod objects;
 mod postgres;
 mod readme;
 mod recorder;
+mod recovery;
 mod refusals;
 mod server;
 #[allow(dead_code, reason = "shared with the tests of the library")]

@@ -1,9 +1,10 @@
 //! A server of its own for each test, and a client that knows its routes.
 
 use std::fs::File;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use reqwest::multipart::{Form, Part};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
@@ -75,6 +76,68 @@ impl Server {
             .env("RAMPART_DATA_DIR", self.data.path());
         command.envs(settings.iter().copied());
         command.output().expect("the command runs")
+    }
+
+    /// Adds an account of an administrator.
+    pub(crate) fn add_admin(
+        &self,
+        email: &str,
+        password: &str,
+        settings: &[(&str, &str)],
+    ) -> Output {
+        let mut child = binary()
+            .args(["users", "add-admin", email])
+            .env("RAMPART_DATA_DIR", self.data.path())
+            .env("BCRYPT_COST", "10")
+            .envs(settings.iter().copied())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("it starts");
+        let mut input = child.stdin.take().expect("piped");
+        // It may not want to know.
+        let _ = input.write_all(format!("{password}\n").as_bytes());
+        drop(input);
+        child.wait_with_output().expect("it ends")
+    }
+
+    /// Adds an administrator, and signs them in; returns an access token.
+    pub(crate) async fn admin(&self, settings: &[(&str, &str)]) -> String {
+        let added = self.add_admin("admin@example.com", PASSWORD, settings);
+        assert!(added.status.success(), "{added:?}");
+        text(&self.login("admin@example.com").await, "access_token")
+    }
+
+    /// Sends JSON with a token.
+    pub(crate) async fn post_as(&self, token: &str, path: &str, body: Value) -> Response {
+        let request = self.request(Method::POST, path).bearer_auth(token);
+        request.json(&body).send().await.expect("an answer")
+    }
+
+    /// Signs in with a password; returns the status.
+    pub(crate) async fn sign_in(&self, email: &str, password: &str) -> StatusCode {
+        let body = json!({"email": email, "password": password, "delivery": "body"});
+        self.post("/api/auth/login", body).await.status()
+    }
+
+    /// Waits for a mail to an address that the filter takes, and returns its text.
+    pub(crate) fn mail(&self, to: &str, wanted: impl Fn(&str) -> bool) -> String {
+        let folder = self.data.path().join("outbox");
+        let deadline = Instant::now() + Duration::from_secs(10);
+        loop {
+            let mails = std::fs::read_dir(&folder).into_iter().flatten().flatten();
+            let mails = mails.filter_map(|entry| std::fs::read_to_string(entry.path()).ok());
+            let to = format!("To: {to}\r\n");
+            if let Some(found) = mails
+                .into_iter()
+                .find(|mail| mail.contains(&to) && wanted(mail))
+            {
+                return found;
+            }
+            assert!(Instant::now() < deadline, "no mail {to}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     /// What the server has logged so far.
@@ -207,6 +270,15 @@ fn launch(data: &Path, settings: &[(&str, &str)]) -> (Child, String) {
         .trim_end_matches('/')
         .to_owned();
     (process, url)
+}
+
+/// Waits until something is so, but not longer than it may take.
+pub(crate) async fn within(seconds: u64, holds: impl AsyncFn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(seconds);
+    while !holds().await {
+        assert!(Instant::now() < deadline, "not within {seconds} s");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }
 
 /// Refreshes with a token in the body.

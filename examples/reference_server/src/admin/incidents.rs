@@ -1,0 +1,161 @@
+//! Incidents.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use http::StatusCode;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tower_rampart::identity::Principal;
+use tower_rampart::session::EndReason;
+
+use super::{by, log};
+use crate::app::App;
+use crate::audit::Caller;
+use crate::db::{AuditFilter, Incident};
+use crate::desk::By;
+use crate::input::Input;
+use crate::respond::{ApiError, ApiResult};
+
+/// How many incidents, and how many rows of one's timeline, are shown.
+const INCIDENTS: i64 = 100;
+const TIMELINE: i64 = 1_000;
+
+/// `GET /api/admin/incidents`: newest first, and what is switched on.
+pub(crate) async fn list(State(app): State<App>) -> ApiResult<Json<Value>> {
+    let items = app.db.incidents(INCIDENTS).await?;
+    app.switches.read(&app.db).await?;
+    Ok(Json(
+        json!({"items": items, "read_only": app.switches.is_read_only()}),
+    ))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Opening {
+    title: String,
+    scenario: Option<String>,
+    reason: Option<String>,
+}
+
+/// `POST /api/admin/incidents`.
+pub(crate) async fn open(
+    State(app): State<App>,
+    principal: Principal,
+    caller: Caller,
+    Input(input): Input<Opening>,
+) -> ApiResult<(StatusCode, Json<Incident>)> {
+    let title = input.title.trim();
+    if title.is_empty() || title.chars().count() > 200 || title.chars().any(char::is_control) {
+        let detail = "a title has 1 to 200 characters and no control characters";
+        return Err(ApiError::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "invalid_title",
+            detail,
+        ));
+    }
+    let by = by(&principal, &caller, input.reason.as_deref());
+    let incident = app
+        .desk
+        .open_incident(by, title, input.scenario.as_deref())
+        .await?;
+    Ok((StatusCode::CREATED, Json(incident)))
+}
+
+async fn find(app: &App, id: &str) -> ApiResult<Incident> {
+    app.db.incident(id).await?.ok_or_else(ApiError::not_found)
+}
+
+/// `GET /api/admin/incidents/{id}`: what was done, in order, and how many mails left.
+pub(crate) async fn show(State(app): State<App>, Path(id): Path<String>) -> ApiResult<Json<Value>> {
+    let incident = find(&app, &id).await?;
+    let filter = AuditFilter {
+        after: Some(0),
+        incident: Some(&id),
+        ..AuditFilter::default()
+    };
+    let rows = app.db.audit(filter, TIMELINE).await?;
+    let mut shown = json!(incident);
+    shown["timeline"] = rows.iter().map(log::describe).collect::<Vec<_>>().into();
+    shown["mails"] = json!(app.db.mail_counts(Some(&id)).await?);
+    Ok(Json(shown))
+}
+
+/// What can be done about an incident.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Action {
+    RotateKey,
+    RevokeKey,
+    RevokeEveryone,
+    ForceReset,
+    Notify,
+    ReadOnly,
+    Close,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Doing {
+    action: Action,
+    reason: Option<String>,
+    /// For `revoke_key`; the key that signs, unless another one is named.
+    kid: Option<String>,
+    /// For `notify`.
+    template: Option<String>,
+    /// For `read_only`.
+    on: Option<bool>,
+}
+
+/// `POST /api/admin/incidents/{id}/actions`.
+pub(crate) async fn act(
+    State(app): State<App>,
+    principal: Principal,
+    caller: Caller,
+    Path(id): Path<String>,
+    Input(input): Input<Doing>,
+) -> ApiResult<Json<Value>> {
+    let incident = find(&app, &id).await?;
+    if incident.closed_at.is_some() {
+        return Err(ApiError::new(
+            StatusCode::CONFLICT,
+            "incident_closed",
+            "the incident is closed; open another one",
+        ));
+    }
+    let by = By {
+        incident: Some(&id),
+        ..by(&principal, &caller, input.reason.as_deref())
+    };
+    let desk = &app.desk;
+    let outcome = match input.action {
+        Action::RotateKey => {
+            let row = desk.rotate_key(by).await?;
+            json!({"kid": row.kid, "sign_from": row.sign_from})
+        }
+        Action::RevokeKey => {
+            let revoked = desk.revoke_key(by, input.kid.as_deref()).await?;
+            json!({"revoked": revoked.kid, "successor": revoked.successor.map(|row| row.kid)})
+        }
+        Action::RevokeEveryone => {
+            desk.revoke_everyone(by, EndReason::SecurityIncident)
+                .await?;
+            json!({"revoked": "everyone"})
+        }
+        Action::ForceReset => json!({"accounts": desk.force_reset_everyone(by).await?}),
+        Action::Notify => {
+            let template = input.template.as_deref().unwrap_or("breach");
+            json!({"mails": desk.notify(by, &id, template, None).await?})
+        }
+        Action::ReadOnly => {
+            let on = input.on.unwrap_or(true);
+            desk.read_only(by, on).await?;
+            app.switches.read(&app.db).await?;
+            json!({"read_only": on})
+        }
+        Action::Close => {
+            desk.close_incident(by, &id).await?;
+            json!({"closed": true})
+        }
+    };
+    Ok(Json(json!({"incident": id, "outcome": outcome})))
+}

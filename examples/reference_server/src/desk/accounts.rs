@@ -1,0 +1,151 @@
+//! Accounts, and their sessions.
+
+use serde_json::{Value, json};
+use tower_rampart::clock::{Clock as _, SystemClock};
+use tower_rampart::session::{EndReason, EndSessions};
+
+use super::{By, Desk, DeskError, Result};
+use crate::db::User;
+use crate::mail::SET_A_NEW_PASSWORD;
+
+impl Desk {
+    /// Finds an account by its address.
+    pub(crate) async fn user_by_email(&self, email: &str) -> Result<User> {
+        let email = email.trim().to_lowercase();
+        let user = self.db.user_by_email(&email).await?;
+        user.ok_or_else(|| {
+            DeskError::NotFound(format!("there is no account with the address {email}"))
+        })
+    }
+
+    /// Adds an account of an administrator; tells whether there was none.
+    pub(crate) async fn add_admin(&self, by: By<'_>, email: &str, hash: &str) -> Result<bool> {
+        let work = async { Ok(self.db.add_admin(email, hash).await?) };
+        self.recorded(by, "add_admin", None, work, |added| json!({"added": added}))
+            .await
+    }
+
+    /// Keeps an account from signing in, and ends its sessions.
+    pub(crate) async fn disable(&self, by: By<'_>, user: &str) -> Result<()> {
+        let work = async {
+            self.db.set_disabled(user, true).await?;
+            self.db.discard_tokens(user).await?;
+            self.end_all_of(user, EndReason::SecurityIncident).await
+        };
+        self.recorded(by, "disable", Some(user), work, |()| Value::Null)
+            .await
+    }
+
+    /// Lets an account sign in again.
+    pub(crate) async fn enable(&self, by: By<'_>, user: &str) -> Result<()> {
+        let work = async {
+            self.db.set_disabled(user, false).await?;
+            Ok(())
+        };
+        self.recorded(by, "enable", Some(user), work, |()| Value::Null)
+            .await
+    }
+
+    /// Ends all sessions of an account.
+    pub(crate) async fn revoke(&self, by: By<'_>, user: &str, told: EndReason) -> Result<()> {
+        let work = self.end_all_of(user, told);
+        self.recorded(by, "revoke", Some(user), work, |()| Value::Null)
+            .await
+    }
+
+    /// Ends one session.
+    pub(crate) async fn revoke_session(
+        &self,
+        by: By<'_>,
+        sid: &str,
+        told: EndReason,
+    ) -> Result<()> {
+        let session = self.sessions.find(sid).await?;
+        let session =
+            session.ok_or_else(|| DeskError::NotFound(format!("there is no session {sid}")))?;
+        let subject = session.subject;
+        let work = async {
+            let which = EndSessions::One {
+                subject: &subject,
+                sid,
+            };
+            self.sessions
+                .end(which, told, SystemClock.unix_now())
+                .await?;
+            Ok(())
+        };
+        self.recorded(
+            by,
+            "revoke_session",
+            Some(&subject),
+            work,
+            |()| json!({"sid": sid}),
+        )
+        .await
+    }
+
+    /// Ends the sessions of everybody.
+    pub(crate) async fn revoke_everyone(&self, by: By<'_>, told: EndReason) -> Result<()> {
+        let work = async {
+            self.sessions
+                .end(EndSessions::Everyone, told, SystemClock.unix_now())
+                .await?;
+            Ok(())
+        };
+        self.recorded(by, "revoke_everyone", None, work, |()| Value::Null)
+            .await
+    }
+
+    async fn end_all_of(&self, user: &str, told: EndReason) -> Result<()> {
+        let which = EndSessions::Subject {
+            subject: user,
+            keep: None,
+        };
+        self.sessions
+            .end(which, told, SystemClock.unix_now())
+            .await?;
+        Ok(())
+    }
+
+    /// Makes the password of an account open nothing, ends its sessions, and sends
+    /// a link that sets a new one.
+    pub(crate) async fn force_reset(&self, by: By<'_>, user: &str) -> Result<bool> {
+        let work = async {
+            self.db.force_reset(Some(user)).await?;
+            self.end_all_of(user, EndReason::SecurityIncident).await?;
+            Ok(self.post.queue_reset(user, SET_A_NEW_PASSWORD).await?)
+        };
+        self.recorded(
+            by,
+            "force_reset",
+            Some(user),
+            work,
+            |mail| json!({"mail": mail}),
+        )
+        .await
+    }
+
+    /// The same for everybody; the links are asked for on the page. Tells of how many
+    /// accounts.
+    pub(crate) async fn force_reset_everyone(&self, by: By<'_>) -> Result<u64> {
+        let work = async {
+            let accounts = self.db.force_reset(None).await?;
+            self.sessions
+                .end(
+                    EndSessions::Everyone,
+                    EndReason::SecurityIncident,
+                    SystemClock.unix_now(),
+                )
+                .await?;
+            Ok(accounts)
+        };
+        self.recorded(
+            by,
+            "force_reset_everyone",
+            None,
+            work,
+            |accounts| json!({"accounts": accounts}),
+        )
+        .await
+    }
+}

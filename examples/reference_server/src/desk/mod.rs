@@ -1,0 +1,205 @@
+//! What operators do, from the command line or over HTTP. It acts through the
+//! database, and every running server follows within two seconds. Each action is in
+//! the audit log before it begins and after it ended.
+
+mod accounts;
+mod incidents;
+mod keys;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+use tower_rampart::session::RefreshStore;
+
+use crate::audit::{Audit, Caller, Entry};
+use crate::config::Config;
+use crate::db::{Db, private_folder};
+use crate::keys::Configured;
+use crate::mail::{Post, Transport};
+use crate::settings::Settings;
+
+/// Why an action was not done.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DeskError {
+    /// There is no such thing.
+    #[error("{0}")]
+    NotFound(String),
+    /// It makes no sense now.
+    #[error("{0}")]
+    Conflict(String),
+    /// It cannot be understood.
+    #[error("{0}")]
+    Invalid(String),
+    /// Something failed on the way.
+    #[error(transparent)]
+    Failed(Box<dyn std::error::Error + Send + Sync>),
+}
+
+macro_rules! failed {
+    ($($error:ty),* $(,)?) => {$(
+        impl From<$error> for DeskError {
+            fn from(error: $error) -> Self {
+                Self::Failed(error.into())
+            }
+        }
+    )*};
+}
+failed!(
+    sqlx::Error,
+    tower_rampart::session::StoreError,
+    std::io::Error
+);
+
+type Result<T> = std::result::Result<T, DeskError>;
+
+/// Who acts, why, and on which occasion.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct By<'a> {
+    pub(crate) actor: &'a str,
+    pub(crate) reason: Option<&'a str>,
+    pub(crate) incident: Option<&'a str>,
+    pub(crate) caller: Option<&'a Caller>,
+}
+
+impl<'a> By<'a> {
+    /// Somebody at a command line.
+    pub(crate) fn operator(reason: Option<&'a str>) -> Self {
+        Self {
+            actor: "operator",
+            reason,
+            incident: None,
+            caller: None,
+        }
+    }
+}
+
+/// Everything that actions need.
+#[derive(Clone, Debug)]
+pub(crate) struct Desk {
+    pub(crate) db: Db,
+    pub(crate) sessions: Arc<dyn RefreshStore>,
+    pub(crate) audit: Audit,
+    pub(crate) post: Post,
+    pub(crate) data_dir: PathBuf,
+    pub(crate) settings: Settings,
+    pub(crate) access_ttl: Duration,
+}
+
+impl Desk {
+    /// Opens what a command needs. The task writes the audit log; it ends with the
+    /// desk.
+    ///
+    /// # Errors
+    ///
+    /// If the database cannot be opened.
+    pub(crate) async fn open(
+        config: &Config,
+    ) -> std::result::Result<(Self, tokio::task::JoinHandle<()>), Box<dyn std::error::Error>> {
+        private_folder(&config.data_dir)?;
+        let db = Db::open(&config.database).await?;
+        let secret = Configured::of(config)?.shared_secret();
+        let transport = Transport::open(&config.mail)?;
+        let post = Post::new(
+            db.clone(),
+            transport,
+            config.mail_from.clone(),
+            &config.public_url,
+            secret,
+        );
+        let (audit, writing) = Audit::start(db.clone(), &config.data_dir);
+        let sessions = db.sessions().await?;
+        Ok((Self::new(config, db, sessions, audit, post), writing))
+    }
+
+    /// Puts together what a server has.
+    pub(crate) fn new(
+        config: &Config,
+        db: Db,
+        sessions: Arc<dyn RefreshStore>,
+        audit: Audit,
+        post: Post,
+    ) -> Self {
+        Self {
+            db,
+            sessions,
+            audit,
+            post,
+            data_dir: config.data_dir.clone(),
+            settings: config.settings.clone(),
+            access_ttl: config.access_ttl,
+        }
+    }
+
+    /// Opens a desk, does something at it, and waits until that is written down.
+    ///
+    /// # Errors
+    ///
+    /// If the database cannot be opened, or the work fails.
+    pub(crate) fn run<T>(
+        config: &Config,
+        work: impl AsyncFnOnce(&Self) -> std::result::Result<T, Box<dyn std::error::Error>>,
+    ) -> std::result::Result<T, Box<dyn std::error::Error>> {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?
+            .block_on(async {
+                let (desk, writing) = Self::open(config).await?;
+                let done = work(&desk).await;
+                drop(desk);
+                writing.await?;
+                done
+            })
+    }
+
+    pub(crate) fn data_dir(&self) -> &Path {
+        &self.data_dir
+    }
+
+    /// Does something between two rows of the audit log.
+    async fn recorded<T>(
+        &self,
+        by: By<'_>,
+        action: &str,
+        subject: Option<&str>,
+        work: impl Future<Output = Result<T>>,
+        outcome: impl FnOnce(&T) -> Value,
+    ) -> Result<T> {
+        let entry = || {
+            let mut entry = Entry::info("authz_admin")
+                .actor(by.actor)
+                .detail("action", action);
+            if let Some(subject) = subject {
+                entry = entry.subject(subject);
+            }
+            if let Some(incident) = by.incident {
+                entry = entry.incident(incident);
+            }
+            if let Some(reason) = by.reason {
+                entry = entry.detail("reason", reason);
+            }
+            match by.caller {
+                Some(caller) => entry.from(caller),
+                None => entry,
+            }
+        };
+        self.audit.write(entry().detail("phase", "begun")).await?;
+        let done = work.await;
+        let after = match &done {
+            Ok(done) => entry()
+                .detail("phase", "done")
+                .detail("outcome", outcome(done)),
+            Err(error) => entry()
+                .detail("phase", "failed")
+                .detail("error", error.to_string()),
+        };
+        self.audit.write(after).await?;
+        done
+    }
+}
+
+/// What fails below has no thread of its own.
+fn boxed(error: impl std::fmt::Display) -> DeskError {
+    DeskError::Failed(error.to_string().into())
+}

@@ -1,0 +1,117 @@
+//! The story of an incident, for people.
+
+use serde_json::Value;
+
+use crate::admin::described;
+use crate::audit::datetime;
+use crate::db::{AuditFilter, Db, Incident, now};
+
+/// How many rows are told.
+const ROWS: i64 = 10_000;
+
+/// Within which time the authority has to be told (GDPR, Article 33 (1)), in seconds.
+const TELL_WITHIN: i64 = 72 * 3_600;
+
+/// Writes the timeline of an incident in Markdown.
+///
+/// # Errors
+///
+/// If the database fails.
+pub(crate) async fn markdown(db: &Db, incident: &Incident) -> Result<String, sqlx::Error> {
+    let filter = AuditFilter {
+        after: Some(0),
+        incident: Some(&incident.id),
+        ..AuditFilter::default()
+    };
+    let rows: Vec<Value> = db
+        .audit(filter, ROWS)
+        .await?
+        .iter()
+        .map(described)
+        .collect();
+    let mails = db.mail_counts(Some(&incident.id)).await?;
+    let mut text = format!(
+        "# Incident: {}\n\n- Identifier: `{}`\n- Opened: {} by {}\n- Closed: {}\n- Authority to be told until: {} ({})\n\
+         - Mails: {} sent, {} waiting, {} failed\n\n## Timeline\n\n| time | who | what | outcome |\n| --- | --- | --- | --- |\n",
+        cell(&incident.title),
+        incident.id,
+        datetime(incident.opened_at),
+        incident.opened_by,
+        incident
+            .closed_at
+            .map_or_else(|| "not yet".to_owned(), datetime),
+        datetime(incident.opened_at + TELL_WITHIN),
+        left(incident.opened_at + TELL_WITHIN - now()),
+        mails.sent,
+        mails.queued,
+        mails.failed,
+    );
+    let mut unproved = Vec::new();
+    for row in &rows {
+        let detail = &row["detail"];
+        let (what, outcome) = match row["event"].as_str() {
+            Some("x_rampart_incident_step") => {
+                let step = plain(&detail["step"]);
+                let proved = detail["proved"] == true;
+                if !proved {
+                    unproved.push(step.clone());
+                }
+                (
+                    step,
+                    format!(
+                        "{}: {}",
+                        if proved { "proved" } else { "NOT proved" },
+                        detail["found"]
+                    ),
+                )
+            }
+            Some("authz_admin") => (
+                format!("{} ({})", plain(&detail["action"]), plain(&detail["phase"])),
+                [&detail["outcome"], &detail["error"], &detail["reason"]]
+                    .into_iter()
+                    .filter(|value| !value.is_null())
+                    .map(plain)
+                    .collect::<Vec<_>>()
+                    .join("; "),
+            ),
+            _ => (plain(&row["event"]), detail.to_string()),
+        };
+        text += &format!(
+            "| {} | {} | {} | {} |\n",
+            plain(&row["datetime"]),
+            cell(&plain(&row["actor"])),
+            cell(&what),
+            cell(&outcome)
+        );
+    }
+    text += "\n## Not proved\n\n";
+    if unproved.is_empty() {
+        text += "Nothing: every step was proved.\n";
+    }
+    for step in unproved {
+        text += &format!("- {}\n", cell(&step));
+    }
+    Ok(text)
+}
+
+fn left(seconds: i64) -> String {
+    match seconds {
+        ..0 => "over".to_owned(),
+        _ => format!("{} h left", seconds / 3_600),
+    }
+}
+
+/// A text that stays in its cell.
+fn cell(text: &str) -> String {
+    text.replace('|', "\\|")
+        .replace(['\n', '\r'], " ")
+        .replace('<', "&lt;")
+}
+
+fn plain(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}

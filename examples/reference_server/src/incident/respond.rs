@@ -1,0 +1,378 @@
+//! What is done after something happened, and the proof that it was.
+
+use std::time::Instant;
+
+use clap::ValueEnum;
+use http::StatusCode;
+use serde::Serialize;
+use serde_json::{Value, json};
+use tower_rampart::session::EndReason;
+
+use super::inside::{Canary, Inside};
+use crate::config::Config;
+use crate::db::User;
+use crate::desk::By;
+
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
+
+/// What happened.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum Scenario {
+    /// Somebody has a key that signs access tokens.
+    SigningKeyLeak,
+    /// Somebody has read the database: addresses and password hashes.
+    DbDumpLeak,
+    /// Somebody has the pepper, but not the database.
+    PepperLeak,
+    /// Somebody uses an administrator's account.
+    AdminAccount,
+}
+
+impl Scenario {
+    pub(crate) const ALL: [Self; 4] = [
+        Self::SigningKeyLeak,
+        Self::DbDumpLeak,
+        Self::PepperLeak,
+        Self::AdminAccount,
+    ];
+
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::SigningKeyLeak => "signing-key-leak",
+            Self::DbDumpLeak => "db-dump-leak",
+            Self::PepperLeak => "pepper-leak",
+            Self::AdminAccount => "admin-account",
+        }
+    }
+
+    /// What is done, in this order.
+    pub(crate) fn steps(self) -> &'static [&'static str] {
+        match self {
+            Self::SigningKeyLeak => &["revoke_key", "revoke_everyone", "notify"],
+            Self::DbDumpLeak => &["force_reset_everyone", "notify"],
+            Self::PepperLeak => &["check_pepper"],
+            Self::AdminAccount => &["force_reset"],
+        }
+    }
+
+    /// What no program can do.
+    pub(crate) fn by_hand(self) -> &'static [&'static str] {
+        match self {
+            Self::SigningKeyLeak => &[
+                "if SECRET_KEY itself leaked: set another one, list the old one in SECRET_KEY_REVOKED, restart",
+                "if SIGNING_KEY leaked: put another key in its place",
+            ],
+            Self::DbDumpLeak => &[
+                "change the passwords of the database's roles",
+                "set another PASSWORD_PEPPER if it may have been read too; list the old one in PASSWORD_PEPPER_PREVIOUS",
+                "tell the data protection authority within 72 hours, if the law asks for it (GDPR, Article 33)",
+            ],
+            Self::PepperLeak => &["if the database leaked too: respond to db-dump-leak as well"],
+            Self::AdminAccount => &[
+                "read what the account did: `audit tail -n 1000`",
+                "ask its owner over another channel",
+            ],
+        }
+    }
+
+    /// The template that everybody gets.
+    fn template(self) -> Option<&'static str> {
+        match self {
+            Self::SigningKeyLeak => Some("signed-out"),
+            Self::DbDumpLeak => Some("breach"),
+            Self::PepperLeak | Self::AdminAccount => None,
+        }
+    }
+}
+
+/// What was done or proved, and how long it took.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Step {
+    pub(crate) step: String,
+    pub(crate) ok: bool,
+    pub(crate) seconds: f64,
+    pub(crate) found: Value,
+}
+
+/// A response from its beginning to its end.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Response {
+    pub(crate) incident: String,
+    pub(crate) scenario: &'static str,
+    pub(crate) ok: bool,
+    pub(crate) steps: Vec<Step>,
+    pub(crate) by_hand: &'static [&'static str],
+}
+
+/// What a response is asked to do.
+pub(crate) struct Plan<'a> {
+    pub(crate) scenario: Scenario,
+    pub(crate) reason: Option<&'a str>,
+    /// Whose account, for [`Scenario::AdminAccount`]; all administrators' otherwise.
+    pub(crate) user: Option<&'a str>,
+}
+
+/// Does what a scenario asks for, then proves it with an account that exists only
+/// for that. Each step is told as soon as it is over.
+///
+/// # Errors
+///
+/// If the server cannot be put together, or a step cannot be done at all. What can
+/// be done but is not proved is in the answer.
+pub(crate) async fn respond(
+    inside: &Inside,
+    config: &Config,
+    plan: &Plan<'_>,
+    tell: impl Fn(&Step),
+) -> Result<Response> {
+    let scenario = plan.scenario;
+    let desk = &inside.app.desk;
+    let affected = affected(inside, plan).await?;
+    let operator = By::operator(plan.reason);
+    let incident = desk
+        .open_incident(operator, scenario.as_str(), Some(scenario.as_str()))
+        .await?;
+    let by = By {
+        incident: Some(&incident.id),
+        ..operator
+    };
+    let mut canary = Canary::hatch(inside).await?;
+    let mut run = Run {
+        inside,
+        by,
+        steps: Vec::new(),
+        tell: &tell,
+    };
+    let done = act(&mut run, config, scenario, &affected, &mut canary).await;
+    let removed = canary.remove(inside).await;
+    done?;
+    removed?;
+    let ok = run.steps.iter().all(|step| step.ok);
+    let steps = run.steps;
+    Ok(Response {
+        incident: incident.id,
+        scenario: scenario.as_str(),
+        ok,
+        steps,
+        by_hand: scenario.by_hand(),
+    })
+}
+
+/// Whose accounts a response touches: `None` for everybody's.
+async fn affected(inside: &Inside, plan: &Plan<'_>) -> Result<Option<Vec<User>>> {
+    if plan.scenario != Scenario::AdminAccount {
+        return Ok(None);
+    }
+    if let Some(email) = plan.user {
+        let user = inside.app.desk.user_by_email(email).await?;
+        if user.role != "admin" {
+            return Err(format!("{} is no administrator", user.email).into());
+        }
+        return Ok(Some(vec![user]));
+    }
+    let mut admins = Vec::new();
+    let mut after: Option<String> = None;
+    loop {
+        let page = inside.app.db.users(after.as_deref(), 500).await?;
+        let Some(last) = page.last() else { break };
+        after = Some(last.id.clone());
+        admins.extend(page.into_iter().filter(|user| user.role == "admin"));
+    }
+    if admins.is_empty() {
+        return Err("there is no administrator".into());
+    }
+    Ok(Some(admins))
+}
+
+/// Says what a response would do.
+///
+/// # Errors
+///
+/// If the database fails.
+pub(crate) async fn rehearse(inside: &Inside, plan: &Plan<'_>) -> Result<Value> {
+    let accounts = match affected(inside, plan).await? {
+        Some(admins) => i64::try_from(admins.len())?,
+        None => inside.app.db.count_users().await?,
+    };
+    Ok(json!({
+        "scenario": plan.scenario.as_str(),
+        "steps": plan.scenario.steps(),
+        "accounts": accounts,
+        "mail": plan.scenario.template(),
+        "by_hand": plan.scenario.by_hand(),
+        "dry_run": true,
+    }))
+}
+
+struct Run<'a> {
+    inside: &'a Inside,
+    by: By<'a>,
+    steps: Vec<Step>,
+    tell: &'a dyn Fn(&Step),
+}
+
+impl Run<'_> {
+    /// Notes a step, in the answer and in the audit log.
+    async fn note(&mut self, step: &str, begun: Instant, ok: bool, found: Value) -> Result<()> {
+        self.inside
+            .app
+            .desk
+            .prove(self.by, step, ok, found.clone())
+            .await?;
+        let step = Step {
+            step: step.to_owned(),
+            ok,
+            seconds: begun.elapsed().as_secs_f64(),
+            found,
+        };
+        (self.tell)(&step);
+        self.steps.push(step);
+        Ok(())
+    }
+
+    /// Proves that something is answered with a status.
+    async fn answered(
+        &mut self,
+        step: &str,
+        expected: StatusCode,
+        asked: impl Future<Output = Result<(StatusCode, Value)>>,
+    ) -> Result<()> {
+        let begun = Instant::now();
+        let (status, answer) = asked.await?;
+        let found =
+            json!({"status": status.as_u16(), "code": answer["code"], "reason": answer["reason"]});
+        self.note(step, begun, status == expected, found).await
+    }
+}
+
+async fn act(
+    run: &mut Run<'_>,
+    config: &Config,
+    scenario: Scenario,
+    affected: &Option<Vec<User>>,
+    canary: &mut Canary,
+) -> Result<()> {
+    let (inside, by) = (run.inside, run.by);
+    let desk = &inside.app.desk;
+    run.answered(
+        "before: access token",
+        StatusCode::OK,
+        canary.use_access(inside),
+    )
+    .await?;
+    let begun = Instant::now();
+    match scenario {
+        Scenario::SigningKeyLeak => {
+            let revoked = desk.revoke_key(by, None).await?;
+            let found =
+                json!({"kid": revoked.kid, "successor": revoked.successor.map(|row| row.kid)});
+            run.note("revoke_key", begun, true, found).await?;
+            let begun = Instant::now();
+            desk.revoke_everyone(by, EndReason::SecurityIncident)
+                .await?;
+            run.note("revoke_everyone", begun, true, Value::Null)
+                .await?;
+        }
+        Scenario::DbDumpLeak => {
+            let accounts = desk.force_reset_everyone(by).await?;
+            run.note(
+                "force_reset_everyone",
+                begun,
+                true,
+                json!({"accounts": accounts}),
+            )
+            .await?;
+        }
+        Scenario::PepperLeak => {
+            let replaced = !config.previous_peppers.is_empty();
+            let found = match replaced {
+                true => json!("hashes move to the new pepper when their owners sign in"),
+                false => json!(
+                    "set another PASSWORD_PEPPER, list the old one in PASSWORD_PEPPER_PREVIOUS, and restart"
+                ),
+            };
+            run.note("check_pepper", begun, replaced, found).await?;
+        }
+        Scenario::AdminAccount => {
+            for admin in affected.iter().flatten() {
+                let begun = Instant::now();
+                let mail = desk.force_reset(by, &admin.id).await?;
+                run.note(
+                    "force_reset",
+                    begun,
+                    true,
+                    json!({"user": admin.id, "mail": mail}),
+                )
+                .await?;
+            }
+            // The same for the one that proves it, but for the mail.
+            inside.app.db.force_reset(Some(&canary.id)).await?;
+            desk.revoke(by, &canary.id, EndReason::SecurityIncident)
+                .await?;
+        }
+    }
+    if let Some(template) = scenario.template() {
+        let begun = Instant::now();
+        let affected = inside.app.db.count_users().await? - 1;
+        desk.notify(
+            by,
+            by.incident.unwrap_or_default(),
+            template,
+            Some(&canary.id),
+        )
+        .await?;
+        let counts = inside.app.db.mail_counts(by.incident).await?;
+        let mails = counts.queued + counts.sent + counts.failed;
+        run.note(
+            "notify",
+            begun,
+            mails == affected,
+            json!({"accounts": affected, "mails": mails}),
+        )
+        .await?;
+    }
+    inside.catch_up().await?;
+    prove(run, scenario, canary).await
+}
+
+/// Asks as those who were there before would, and as their owners after.
+async fn prove(run: &mut Run<'_>, scenario: Scenario, canary: &mut Canary) -> Result<()> {
+    let inside = run.inside;
+    if scenario != Scenario::PepperLeak {
+        run.answered(
+            "old access token is refused",
+            StatusCode::UNAUTHORIZED,
+            canary.use_access(inside),
+        )
+        .await?;
+        run.answered(
+            "old refresh token is refused",
+            StatusCode::UNAUTHORIZED,
+            canary.use_refresh(inside),
+        )
+        .await?;
+    }
+    if matches!(scenario, Scenario::DbDumpLeak | Scenario::AdminAccount) {
+        run.answered(
+            "old password is refused",
+            StatusCode::UNAUTHORIZED,
+            canary.sign_in(inside),
+        )
+        .await?;
+        let begun = Instant::now();
+        let status = canary.reset(inside).await?;
+        run.note(
+            "a new password can be set",
+            begun,
+            status == StatusCode::NO_CONTENT,
+            json!({"status": status.as_u16()}),
+        )
+        .await?;
+    }
+    run.answered(
+        "a fresh sign-in works",
+        StatusCode::OK,
+        canary.sign_in(inside),
+    )
+    .await
+}
