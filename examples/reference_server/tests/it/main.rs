@@ -13,6 +13,8 @@ mod images;
 mod incidents;
 mod keys;
 mod limits;
+#[cfg(feature = "smtp")]
+mod mail;
 mod objects;
 #[cfg(feature = "postgres")]
 mod postgres;

@@ -68,6 +68,11 @@ impl Server {
         (self.process, self.url) = launch(self.data.path(), settings);
     }
 
+    /// Ends the process, as a crash would.
+    pub(crate) fn stop(&mut self) {
+        stop(&mut self.process);
+    }
+
     /// Runs a command beside the server, on the same data.
     pub(crate) fn command(&self, arguments: &[&str], settings: &[(&str, &str)]) -> Output {
         let mut command = binary();
