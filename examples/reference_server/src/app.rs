@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, State};
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::{delete, get, post, put};
 use http::{HeaderMap, StatusCode};
 use tokio::sync::Semaphore;
@@ -30,7 +30,7 @@ use crate::mail::Post;
 use crate::objects::Objects;
 use crate::respond::{self, ApiError};
 use crate::switches::{self, Switches};
-use crate::{admin, auth, health, images, me, page, recovery, sessions};
+use crate::{admin, auth, health, images, me, page, recovery, sessions, telemetry};
 
 /// The largest JSON body, in bytes.
 const JSON_BYTES: usize = 16 * 1024;
@@ -47,6 +47,7 @@ pub(crate) struct App {
     pub(crate) login_guard: LoginGuard,
     pub(crate) upload: Arc<UploadLimits>,
     pub(crate) readiness: Readiness,
+    pub(crate) contact: Arc<Contact>,
     pub(crate) audit: Audit,
     pub(crate) post: Post,
     pub(crate) desk: Desk,
@@ -56,6 +57,13 @@ pub(crate) struct App {
     /// The rules for pictures that go straight to a bucket.
     #[cfg(feature = "s3")]
     pub(crate) direct_upload: UploadLayer,
+}
+
+/// Whom to tell about a hole, and about which service.
+#[derive(Debug)]
+pub(crate) struct Contact {
+    pub(crate) uri: String,
+    pub(crate) public_url: String,
 }
 
 /// What is told to front ends about uploads.
@@ -146,22 +154,15 @@ pub(crate) fn router(app: App, layers: &Layers) -> Secured {
         .merge(page::routes())
         .route("/.well-known/jwks.json", get(published_keys))
         .route("/.well-known/upload-policy", get(images::policy))
+        .route("/.well-known/security.txt", get(security_txt))
         .fallback(async || ApiError::not_found())
         .with_state(app)
         .layer(CatchPanicLayer::custom(|panic: Box<dyn Any + Send>| {
             respond::panicked(&*panic)
         }))
         .layer(axum::middleware::from_fn(respond::render))
+        .layer(axum::middleware::from_fn(telemetry::measure))
         .rampart(&layers.edge)
-}
-
-/// What only operators reach.
-pub(crate) fn operators(app: App, layers: &Layers) -> Secured {
-    health::routes()
-        .fallback(async || ApiError::not_found())
-        .with_state(app)
-        .layer(axum::middleware::from_fn(respond::render))
-        .rampart(&layers.operators)
 }
 
 /// `GET /.well-known/jwks.json`: the public keys, for those who verify our
@@ -170,4 +171,19 @@ async fn published_keys(State(app): State<App>, headers: HeaderMap) -> Response 
     let now = SystemClock.unix_now();
     let answer = app.issuer.keys().jwks_response(&headers, now);
     answer.map(Body::from)
+}
+
+/// How long what `security.txt` says is good; it is written anew for each request.
+const CONTACT_GOOD_FOR: Duration = Duration::from_secs(180 * 24 * 60 * 60);
+
+/// `GET /.well-known/security.txt` (RFC 9116): whom to tell about a hole.
+async fn security_txt(State(app): State<App>) -> Response {
+    let expires = SystemClock.unix_now().plus(CONTACT_GOOD_FOR).as_u64();
+    let expires = crate::audit::datetime(i64::try_from(expires).unwrap_or(i64::MAX));
+    let Contact { uri, public_url } = &*app.contact;
+    let text = format!(
+        "Contact: {uri}\nExpires: {expires}\nPreferred-Languages: en\nCanonical: {public_url}/.well-known/security.txt\n"
+    );
+    let kind = [(http::header::CONTENT_TYPE, "text/plain; charset=utf-8")];
+    (kind, text).into_response()
 }

@@ -96,6 +96,8 @@ enum Command {
     /// Brings the tables of the database up to date, as `MIGRATOR_DATABASE_URL`
     /// if that is set.
     Migrate,
+    /// Prints the description of the HTTP interface, as OpenAPI.
+    Openapi,
     /// Prints the layers in their order, and why each stands where it does.
     Explain {
         /// Prints JSON.
@@ -143,6 +145,12 @@ pub(crate) fn run() -> ExitCode {
         }
         Command::Password { command } => outcome(password_commands::run(&command)),
         Command::Migrate => with_config(flags, |config| migrate(&config)),
+        Command::Openapi => {
+            say(&crate::openapi::document()
+                .to_pretty_json()
+                .unwrap_or_default());
+            ExitCode::SUCCESS
+        }
         Command::Explain { json } => with_config(flags, |config| explain(&config, json)),
     }
 }

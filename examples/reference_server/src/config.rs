@@ -46,6 +46,8 @@ pub(crate) struct Config {
     /// Where mails go, and from whom they come.
     pub(crate) mail: MailRoute,
     pub(crate) mail_from: Mailbox,
+    /// Whom to tell about a hole, as a URI.
+    pub(crate) security_contact: String,
     pub(crate) origins: OriginPolicy,
     pub(crate) client_addr: ClientAddrResolver,
     pub(crate) access_ttl: Duration,
@@ -105,6 +107,7 @@ impl Config {
             objects: reader.storage("STORAGE_URL", &data_dir.join("objects")),
             mail: reader.mail_route(production, &data_dir.join("outbox")),
             mail_from: reader.mail_from(),
+            security_contact: reader.security_contact(),
             origins: reader.origins(production),
             client_addr: reader.client_addr(),
             access_ttl: reader.duration("ACCESS_TTL", "10m"),
@@ -198,6 +201,24 @@ impl Reader<'_> {
             );
         }
         url
+    }
+
+    fn security_contact(&mut self) -> String {
+        let url = self
+            .settings
+            .get("RAMPART_PUBLIC_URL")
+            .unwrap_or("http://localhost:8080");
+        let host = url.split("://").last().unwrap_or_default();
+        let host = host.split([':', '/']).next().unwrap_or_default();
+        let default = format!("mailto:security@{host}");
+        let form = "write mailto:ADDRESS, https://URL or tel:NUMBER";
+        self.parse("SECURITY_CONTACT", &default, form, |text| {
+            let known = ["mailto:", "https://", "tel:"]
+                .iter()
+                .any(|scheme| text.starts_with(scheme));
+            let plain = text.chars().all(|c| c.is_ascii_graphic());
+            (known && plain).then(|| text.to_owned())
+        })
     }
 
     fn origins(&mut self, production: bool) -> OriginPolicy {

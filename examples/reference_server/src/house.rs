@@ -7,7 +7,7 @@ use tokio::task::JoinHandle;
 use tower_rampart::password::LoginHasher;
 use tower_rampart::session::{SecurityEventReceiver, SessionCookies, TokenIssuer, security_events};
 
-use crate::app::{App, UploadLimits};
+use crate::app::{App, Contact, UploadLimits};
 use crate::audit::Audit;
 use crate::config::Config;
 use crate::db::{Db, private_folder};
@@ -94,6 +94,10 @@ impl House {
                 quota_bytes: config.upload_quota_bytes,
             }),
             readiness: Readiness::default(),
+            contact: Arc::new(Contact {
+                uri: config.security_contact.clone(),
+                public_url: config.public_url.clone(),
+            }),
             keeping: Arc::new(Semaphore::new(AT_ONCE)),
             #[cfg(feature = "s3")]
             direct_upload: layers.direct_upload.clone(),

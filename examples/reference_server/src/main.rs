@@ -29,6 +29,8 @@ mod mail;
 mod me;
 mod metadata;
 mod objects;
+mod openapi;
+mod operators;
 mod page;
 mod password_commands;
 mod peppers;
@@ -43,6 +45,7 @@ mod sessions;
 mod settings;
 mod sweep;
 mod switches;
+mod telemetry;
 mod user_commands;
 
 use std::process::ExitCode;

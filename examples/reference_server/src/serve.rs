@@ -20,7 +20,7 @@ use crate::keys;
 use crate::listen::{self, Stop, stopped};
 use crate::mail::{self, MailRoute};
 use crate::objects::Storage;
-use crate::{peppers, secrets, sweep, switches};
+use crate::{operators, peppers, secrets, sweep, switches, telemetry};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
@@ -52,6 +52,7 @@ pub(crate) fn run(config: Config) -> Result<()> {
 }
 
 async fn serve(config: Config) -> Result<()> {
+    let metrics = telemetry::start()?;
     let House {
         app,
         layers,
@@ -89,7 +90,7 @@ async fn serve(config: Config) -> Result<()> {
     ));
     let sweeping = tokio::spawn(sweep::follow(app.clone()));
     let switching = tokio::spawn(switches::follow(app.switches.clone(), app.db.clone()));
-    let operators = app::operators(app.clone(), &layers);
+    let operators = operators::routes(app.clone(), &layers, metrics);
     let router = app::router(app, &layers);
     let stop = stop_signal()?;
     let public = listen::serve(listener, router, stop.clone());
@@ -157,7 +158,7 @@ fn taken(setting: &str, address: SocketAddr, error: &std::io::Error) -> String {
 /// Says where things are, for whoever started the server by hand.
 fn greet(config: &Config, address: SocketAddr, admin: SocketAddr, cost: u8) {
     say(&format!("page      http://{address}/"));
-    say(&format!("operators http://{admin}/readyz"));
+    say(&format!("operators http://{admin}/docs"));
     say(&format!("database  {}", config.database));
     say(&format!("objects   {}", config.objects));
     say(&format!("mail      {}", config.mail));

@@ -40,6 +40,9 @@ pub(crate) struct Flags {
     /// Address that mails come from (`MAIL_FROM`).
     #[arg(long, global = true)]
     mail_from: Option<String>,
+    /// Whom to tell about a hole, as a URI (`SECURITY_CONTACT`).
+    #[arg(long, global = true)]
+    security_contact: Option<String>,
     /// Header in which proxies name the client (`FORWARDED_HEADER`).
     #[arg(long, global = true)]
     forwarded_header: Option<String>,
@@ -112,6 +115,7 @@ pub(crate) const NAMES: &[&str] = &[
     "SMTP_URL",
     "SMTP_URL_FILE",
     "MAIL_FROM",
+    "SECURITY_CONTACT",
     "CORS_ORIGINS",
     "TRUSTED_PROXIES",
     "FORWARDED_HEADER",
@@ -183,6 +187,7 @@ impl Settings {
             ("DATABASE_URL", flags.database_url),
             ("STORAGE_URL", flags.storage_url),
             ("MAIL_FROM", flags.mail_from),
+            ("SECURITY_CONTACT", flags.security_contact),
             ("FORWARDED_HEADER", flags.forwarded_header),
             ("ACCESS_TTL", flags.access_ttl),
             ("REFRESH_IDLE", flags.refresh_idle),

@@ -16,6 +16,7 @@ mod limits;
 #[cfg(feature = "smtp")]
 mod mail;
 mod objects;
+mod operators;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod readme;

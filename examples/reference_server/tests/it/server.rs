@@ -21,6 +21,8 @@ const LOG: &str = "test.log";
 pub(crate) struct Server {
     process: Child,
     pub(crate) url: String,
+    /// Where only operators come.
+    pub(crate) operators: String,
     pub(crate) data: TempDir,
     client: Client,
 }
@@ -41,11 +43,12 @@ impl Server {
     /// Starts a server with further settings.
     pub(crate) fn start_with(settings: &[(&str, &str)]) -> Self {
         let data = tempfile::tempdir().expect("a folder");
-        let (process, url) = launch(data.path(), settings);
+        let (process, addresses) = launch(data.path(), settings);
         // A client of its own, so that no connection outlives the server.
         Self {
             process,
-            url,
+            url: addresses.url,
+            operators: addresses.operators,
             data,
             client: Client::new(),
         }
@@ -53,7 +56,7 @@ impl Server {
 
     /// Starts a second process on the same data, and returns where it is.
     pub(crate) fn twin(&self, settings: &[(&str, &str)]) -> Twin {
-        let (process, url) = launch(self.data.path(), settings);
+        let (process, Addresses { url, .. }) = launch(self.data.path(), settings);
         Twin { process, url }
     }
 
@@ -65,7 +68,10 @@ impl Server {
     /// Stops the server and starts another one, with other settings.
     pub(crate) fn restart_with(&mut self, settings: &[(&str, &str)]) {
         stop(&mut self.process);
-        (self.process, self.url) = launch(self.data.path(), settings);
+        let (process, addresses) = launch(self.data.path(), settings);
+        self.process = process;
+        self.url = addresses.url;
+        self.operators = addresses.operators;
     }
 
     /// Ends the process, as a crash would.
@@ -251,7 +257,7 @@ fn stop(process: &mut Child) {
 }
 
 /// Starts the binary and waits until it says where its page is.
-fn launch(data: &Path, settings: &[(&str, &str)]) -> (Child, String) {
+fn launch(data: &Path, settings: &[(&str, &str)]) -> (Child, Addresses) {
     let mut log = File::options();
     let log = log.append(true).create(true).open(data.join(LOG));
     let mut process = binary()
@@ -265,16 +271,21 @@ fn launch(data: &Path, settings: &[(&str, &str)]) -> (Child, String) {
         .spawn()
         .expect("the server starts");
     let output = BufReader::new(process.stdout.take().expect("piped"));
-    let page = output
-        .lines()
-        .map_while(Result::ok)
-        .find_map(|line| line.strip_prefix("page ").map(str::to_owned));
-    let url = page
-        .expect("the server says where its page is")
-        .trim()
-        .trim_end_matches('/')
-        .to_owned();
-    (process, url)
+    let mut lines = output.lines().map_while(Result::ok);
+    let mut said = |name: &str| {
+        let line = lines.find_map(|line| line.strip_prefix(name).map(str::to_owned));
+        let line = line.unwrap_or_else(|| panic!("the server says where its {name}is"));
+        line.trim().trim_end_matches('/').to_owned()
+    };
+    let url = said("page ");
+    let operators = said("operators ").trim_end_matches("/docs").to_owned();
+    (process, Addresses { url, operators })
+}
+
+/// Where a server is.
+struct Addresses {
+    url: String,
+    operators: String,
 }
 
 /// Waits until something is so, but not longer than it may take.
