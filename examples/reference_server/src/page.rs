@@ -28,6 +28,8 @@ pub(crate) fn routes() -> Router<App> {
         "/assets/api.js" => "api.js", "text/javascript; charset=utf-8";
         "/assets/dom.js" => "dom.js", "text/javascript; charset=utf-8";
         "/assets/icon.svg" => "icon.svg", "image/svg+xml";
+        "/assets/dialogs.js" => "dialogs.js", "text/javascript; charset=utf-8";
+        "/assets/incidents.js" => "incidents.js", "text/javascript; charset=utf-8";
         "/assets/gallery.js" => "gallery.js", "text/javascript; charset=utf-8";
     };
     assets.route("/", get(page))

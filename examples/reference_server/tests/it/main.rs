@@ -17,6 +17,7 @@ mod limits;
 mod mail;
 mod objects;
 mod operators;
+mod people;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod readme;

@@ -109,7 +109,7 @@ async fn every_operation_is_there_and_refuses_as_its_description_says() {
         if takes.is_some_and(|kinds| kinds.contains_key("application/json")) {
             let json = |text: &str| Some(("application/json", text.as_bytes().to_vec()));
             // A route of something that is not there may say that first.
-            let mut allowed = vec![StatusCode::BAD_REQUEST, StatusCode::NOT_FOUND];
+            let mut allowed = [StatusCode::BAD_REQUEST, StatusCode::NOT_FOUND];
             assert!(allowed.contains(&ask(token, json("{")).await), "{what}");
             allowed[0] = StatusCode::UNPROCESSABLE_ENTITY;
             assert!(

@@ -25,6 +25,11 @@ function explain(status, problem) {
       return status === 403 ? "The current password is not right." : "Address and password do not match.";
     case "password_rejected": return `Please choose another password: ${problem.explanation ?? problem.reason}.`;
     case "rate_limited": return `That was too often.${wait}`;
+    case "token_used_or_expired": return "This link was used or is too old. Ask for another one.";
+    case "read_only": return "Nothing can be changed right now; everything can be read.";
+    case "insufficient_role": return "Only administrators can do this.";
+    case "own_account": return "This is your own account; let another administrator do it.";
+    case "conflict": return sentence(problem.explanation ?? problem.detail);
     case "overloaded": return `Too much is going on right now.${wait}`;
     case "part_too_large":
     case "body_too_large": return "The file is too large.";

@@ -1,11 +1,17 @@
 // The views, and who is signed in. Nothing is kept in local or session storage.
 
 import { call, Refused } from "./api.js";
+import { confirmWith, proveAgain } from "./dialogs.js";
 import { $, element } from "./dom.js";
 import * as gallery from "./gallery.js";
+import * as incidents from "./incidents.js";
 
-const views = { gallery: gallery.show, sessions: showSessions, account: showAccount };
+const views = { gallery: gallery.show, sessions: showSessions, account: showAccount, incidents: incidents.show };
+/** Views for those who are not signed in. */
+const outside = ["forgot", "reset"];
 let me = null;
+/** The token of a mail; only here, and no more in the address. */
+let resetToken = null;
 
 /** Why somebody has to sign in again, in words. */
 const endings = {
@@ -27,12 +33,14 @@ const reasons = {
 };
 
 /** Runs an action; a lost session leads to the sign-in, and back here after. */
-async function guard(action) {
+async function guard(action, again = true) {
   try {
     await action();
   } catch (refused) {
     if (!(refused instanceof Refused)) throw refused;
-    if (refused.status === 401) signInAgain(refused);
+    if (again && refused.code === "insufficient_user_authentication") {
+      if (await proveAgain()) await guard(action, false);
+    } else if (refused.status === 401) signInAgain(refused);
     else $("notice").textContent = refused.message;
   }
 }
@@ -49,7 +57,7 @@ function leave({ notice, onPurpose }) {
   if (onPurpose) {
     // The next person at this tab sees nothing of this one.
     for (const form of ["sign-in", "change-password", "rename"]) $(form).reset();
-    for (const list of ["uploads", "pictures", "sessions"]) $(list).replaceChildren();
+    for (const list of ["uploads", "pictures", "sessions", "users", "incident-list", "timeline"]) $(list).replaceChildren();
   }
   $("notice").textContent = notice;
   render();
@@ -61,13 +69,20 @@ const tabs = new BroadcastChannel("rampart-session");
 tabs.addEventListener("message", ({ data }) => { if (me) leave(data); });
 
 function current() {
-  const name = location.hash.slice(1);
+  const [name, query] = location.hash.slice(1).split("?");
+  const token = new URLSearchParams(query ?? "").get("token");
+  if (name === "reset" && token) {
+    resetToken = token;
+    history.replaceState(null, "", "#reset");
+  }
+  if (name === "reset" && resetToken) return name;
+  if (!me) return name === "forgot" ? name : "sign-in";
   return Object.hasOwn(views, name) ? name : "gallery";
 }
 
 /** Shows the view that the address names, or the sign-in in its place. */
 function render() {
-  const name = me ? current() : "sign-in";
+  const name = current();
   const view = $(`view-${name}`);
   view.hidden = false;
   $("view").replaceChildren(view);
@@ -76,8 +91,9 @@ function render() {
     if (link.hash === `#${name}`) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
-  if (me) guard(views[name]);
-  else $("email").focus();
+  $("nav-incidents").hidden = me?.role !== "admin";
+  if (!outside.includes(name) && me) guard(views[name]);
+  else view.querySelector("input").focus();
 }
 
 async function signedIn() {
@@ -100,7 +116,9 @@ function onClick(form, problem, action) {
       await action();
     } catch (refused) {
       if (!(refused instanceof Refused)) throw refused;
-      if (refused.status === 401 && me) signInAgain(refused);
+      if (refused.code === "insufficient_user_authentication") {
+        if (await proveAgain()) await guard(action, false);
+      } else if (refused.status === 401 && me) signInAgain(refused);
       else $(problem).textContent = refused.message;
     } finally {
       buttons.forEach((button) => { button.disabled = false; });
@@ -122,6 +140,28 @@ const register = onClick($("sign-in"), "sign-in-problem", async () => {
   $("notice").textContent = "If the address was new, the account exists now. Sign in with it.";
 });
 $("register").addEventListener("click", (event) => $("sign-in").reportValidity() && register(event));
+
+onSubmit($("forgot"), "forgot-problem", async () => {
+  await call("POST", "/api/auth/password/forgot", { email: $("forgot-email").value });
+  $("notice").textContent = "If there is such an account, a mail with a link is on its way.";
+});
+
+onSubmit($("reset"), "reset-problem", async () => {
+  await call("POST", "/api/auth/password/reset", { token: resetToken, new_password: $("reset-password").value });
+  $("reset").reset();
+  resetToken = null;
+  location.hash = "#gallery";
+  leave({ notice: "The password is set. Sign in with it." });
+});
+
+$("close-account").addEventListener("click", async () => {
+  const text = "Your pictures, your sessions and the account are removed.";
+  if (!(await confirmWith("CLOSE", "Close the account?", text))) return;
+  await guard(async () => {
+    await call("DELETE", "/api/me");
+    leave({ notice: "The account is closed.", onPurpose: true });
+  });
+});
 
 $("sign-out").addEventListener("click", () => guard(() => signOut(false)));
 $("sign-out-all").addEventListener("click", () => guard(() => signOut(true)));
@@ -179,6 +219,7 @@ onSubmit($("change-password"), "account-problem", async () => {
 
 window.addEventListener("hashchange", render);
 guard(() => gallery.prepare(guard));
+incidents.prepare(guard, onSubmit);
 try {
   await signedIn();
 } catch (refused) {
