@@ -10,6 +10,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use serde_json::json;
 
 use crate::audit_commands::{self, AuditCommand};
+use crate::backup;
 use crate::config::Config;
 use crate::db::Db;
 use crate::incident::{self, IncidentCommand};
@@ -83,6 +84,24 @@ enum Command {
         #[command(subcommand)]
         command: UsersCommand,
     },
+    /// Copies the database as it is at one moment, with a manifest beside it.
+    Backup {
+        /// The folder; `backups` in the data folder otherwise.
+        #[arg(long, value_name = "DIR")]
+        to: Option<PathBuf>,
+        /// Prints JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Restores a copy to a place of its own, proves that it is good, and removes it.
+    RestoreDrill {
+        /// The copy; the newest one otherwise.
+        #[arg(long, value_name = "FILE")]
+        from: Option<PathBuf>,
+        /// Prints JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Responds to an incident, tells everybody, and tells its story.
     Incident {
         #[command(subcommand)]
@@ -137,6 +156,12 @@ pub(crate) fn run() -> ExitCode {
         Command::Users { command } => {
             with_config(flags, |config| user_commands::run(&config, &command))
         }
+        Command::Backup { to, json } => {
+            with_config(flags, |config| backup::run(&config, to.as_deref(), json))
+        }
+        Command::RestoreDrill { from, json } => with_config(flags, |config| {
+            backup::restore_drill(&config, from.as_deref(), json)
+        }),
         Command::Incident { command } => {
             with_config(flags, |config| incident::run(&config, &command))
         }

@@ -42,6 +42,12 @@ pub(crate) struct Config {
     pub(crate) database: Location,
     /// The database, as a role that may change its tables.
     pub(crate) migrator: Location,
+    /// The database, as a role that may read all of it.
+    #[cfg(feature = "postgres")]
+    pub(crate) backup: Location,
+    /// The same server, as a role that may create databases.
+    #[cfg(feature = "postgres")]
+    pub(crate) drill: Location,
     pub(crate) objects: Storage,
     /// Where mails go, and from whom they come.
     pub(crate) mail: MailRoute,
@@ -103,7 +109,23 @@ impl Config {
             pepper: reader.secret("PASSWORD_PEPPER", production).map(Arc::new),
             previous_peppers: reader.previous("PASSWORD_PEPPER_PREVIOUS"),
             database: reader.database("DATABASE_URL", &data_dir.join("rampart.db")),
-            migrator: reader.migrator(&data_dir.join("rampart.db")),
+            migrator: reader.other_role(
+                "MIGRATOR_DATABASE_URL",
+                "DATABASE_URL",
+                &data_dir.join("rampart.db"),
+            ),
+            #[cfg(feature = "postgres")]
+            backup: reader.other_role(
+                "BACKUP_DATABASE_URL",
+                "DATABASE_URL",
+                &data_dir.join("rampart.db"),
+            ),
+            #[cfg(feature = "postgres")]
+            drill: reader.other_role(
+                "DRILL_DATABASE_URL",
+                "DATABASE_URL",
+                &data_dir.join("rampart.db"),
+            ),
             objects: reader.storage("STORAGE_URL", &data_dir.join("objects")),
             mail: reader.mail_route(production, &data_dir.join("outbox")),
             mail_from: reader.mail_from(),

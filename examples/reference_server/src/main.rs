@@ -6,6 +6,7 @@ mod app;
 mod audit;
 mod audit_commands;
 mod auth;
+mod backup;
 mod cli;
 mod client;
 mod config;

@@ -72,20 +72,17 @@ impl Reader<'_> {
         Location::Sqlite(self.path(name, "sqlite://", default))
     }
 
-    /// Reads where the tables of the database are changed: the same place,
-    /// unless another role does that.
-    pub(crate) fn migrator(&mut self, default: &Path) -> Location {
-        let name = "MIGRATOR_DATABASE_URL";
-        match self.settings.get(name) {
-            Some(_) => self.database(name, default),
-            None => {
-                let told = self.problems.len();
-                let location = self.database("DATABASE_URL", default);
-                // Said already.
-                self.problems.truncate(told);
-                location
-            }
+    /// Reads where the database is for another role: the same place, unless that is
+    /// set.
+    pub(crate) fn other_role(&mut self, name: &str, main: &str, default: &Path) -> Location {
+        if self.settings.get(name).is_some() {
+            return self.database(name, default);
         }
+        let told = self.problems.len();
+        let location = self.database(main, default);
+        // Said already.
+        self.problems.truncate(told);
+        location
     }
 
     /// Reads where objects are; in a folder by default.

@@ -109,6 +109,22 @@ pub(crate) fn write_new(path: &Path, text: &str) -> Result<(), std::io::Error> {
     file.sync_all()
 }
 
+/// Writes one line to a file in place of what was in it, readable by its owner.
+///
+/// # Errors
+///
+/// If it cannot be written.
+pub(crate) fn write_over(path: &Path, text: &str) -> Result<(), std::io::Error> {
+    let mut options = OpenOptions::new();
+    let mut file = options
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(path)?;
+    writeln!(file, "{text}")
+}
+
 /// Draws random bytes and writes them as base64url without padding.
 pub(crate) fn generate(bytes: usize) -> String {
     URL_SAFE_NO_PAD.encode(Secret::random(bytes).expose())

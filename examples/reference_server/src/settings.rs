@@ -111,6 +111,8 @@ pub(crate) const NAMES: &[&str] = &[
     "SIGNING_KEY_FILE",
     "DATABASE_URL",
     "MIGRATOR_DATABASE_URL",
+    "BACKUP_DATABASE_URL",
+    "DRILL_DATABASE_URL",
     "STORAGE_URL",
     "SMTP_URL",
     "SMTP_URL_FILE",
@@ -220,6 +222,20 @@ impl Settings {
                 .collect(),
             unreadable: Vec::new(),
         }
+    }
+
+    /// Takes other values for some settings, and none for others.
+    pub(crate) fn with(&self, others: &[(&str, &str)], without: &[&str]) -> Self {
+        let mut settings = self.clone();
+        for name in without {
+            settings.values.remove(*name);
+        }
+        for (name, value) in others {
+            settings
+                .values
+                .insert((*name).to_owned(), (*value).to_owned());
+        }
+        settings
     }
 
     /// Returns a setting; an empty one counts as absent.

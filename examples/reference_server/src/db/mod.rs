@@ -4,6 +4,7 @@
 
 mod accounts;
 mod audit;
+mod copies;
 mod files;
 mod incidents;
 mod keys;
@@ -30,6 +31,9 @@ use tower_rampart::session::{RefreshStore, SqliteStore};
 
 pub(crate) use accounts::User;
 pub(crate) use audit::{AuditFilter, AuditHead, AuditRow};
+pub(crate) use copies::{Digests, copy_sqlite, look_into_sqlite};
+#[cfg(feature = "postgres")]
+pub(crate) use copies::{Snapshot, at_server, look_into_postgres, protections};
 pub(crate) use files::{is_open_to_others, private_folder};
 pub(crate) use incidents::Incident;
 pub(crate) use keys::KeyRow;

@@ -137,7 +137,7 @@ impl Drill<'_> {
             .add_admin("admin@drill.invalid", &hash)
             .await?;
         self.note("prepare", begun, true, json!({"accounts": ACCOUNTS + 1}));
-        close(inside).await;
+        inside.close().await;
 
         for scenario in Scenario::ALL {
             let config = self.config(scenario == Scenario::PepperLeak)?;
@@ -170,7 +170,7 @@ impl Drill<'_> {
                 written == expected && counts.failed == 0,
                 json!({"sent": counts.sent, "arrived": written}),
             );
-            close(inside).await;
+            inside.close().await;
         }
         self.tamper(&config).await
     }
@@ -212,19 +212,7 @@ impl Drill<'_> {
             before.ok && after.broken_at == Some(row),
             found,
         );
-        close(inside).await;
+        inside.close().await;
         Ok(())
     }
-}
-
-/// Waits until the last events are written.
-async fn close(inside: Inside) {
-    let Inside {
-        app,
-        issuer,
-        auditing,
-        ..
-    } = inside;
-    drop((app, issuer));
-    let _ = tokio::time::timeout(std::time::Duration::from_secs(3), auditing).await;
 }

@@ -1,6 +1,7 @@
 //! A server inside a command: what it would answer, asked without a connection.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::ConnectInfo;
@@ -24,11 +25,14 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 /// The longest answer that is read, in bytes.
 const ANSWER: usize = 64 * 1024;
 
+/// How long the last events may take to be written.
+const LAST_WORDS: Duration = Duration::from_secs(3);
+
 /// A server that listens to nobody else.
 pub(crate) struct Inside {
     pub(crate) app: App,
     pub(crate) issuer: TokenIssuer,
-    pub(crate) auditing: tokio::task::JoinHandle<()>,
+    auditing: tokio::task::JoinHandle<()>,
     layers: crate::layers::Layers,
 }
 
@@ -52,6 +56,18 @@ impl Inside {
             auditing,
             layers,
         })
+    }
+
+    /// Waits until the last events are written.
+    pub(crate) async fn close(self) {
+        let Self {
+            app,
+            issuer,
+            auditing,
+            ..
+        } = self;
+        drop((app, issuer));
+        let _ = tokio::time::timeout(LAST_WORDS, auditing).await;
     }
 
     /// Takes over what other processes changed, as a server does all the time.

@@ -15,8 +15,10 @@ use crate::cli::{complain, confirm, say};
 use crate::config::Config;
 use crate::db::{Db, Incident};
 use crate::desk::{By, Desk};
-use inside::Inside;
-use respond::{Plan, Scenario, Step};
+use respond::{Plan, Scenario};
+
+pub(crate) use inside::{Canary, Inside};
+pub(crate) use respond::Step;
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
@@ -241,14 +243,7 @@ async fn respond_to(
         }
     };
     let response = respond::respond(&inside, config, plan, tell).await?;
-    let Inside {
-        app,
-        issuer,
-        auditing,
-        ..
-    } = inside;
-    drop((app, issuer));
-    let _ = tokio::time::timeout(std::time::Duration::from_secs(3), auditing).await;
+    inside.close().await;
     if json {
         say(&serde_json::to_string(&response)?);
     } else {
@@ -268,7 +263,7 @@ async fn respond_to(
 }
 
 /// A step on a line.
-fn line(step: &Step) -> String {
+pub(crate) fn line(step: &Step) -> String {
     let mark = if step.ok { "ok" } else { "FAILED" };
     let found = if step.found.is_null() {
         String::new()

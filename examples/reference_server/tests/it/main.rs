@@ -3,6 +3,7 @@
 mod account;
 mod attacks;
 mod audit;
+mod backup;
 mod browser;
 #[cfg(feature = "s3")]
 mod bucket;
