@@ -14,7 +14,7 @@ use crate::app;
 use crate::audit::{Audit, Entry};
 use crate::cli::say;
 use crate::config::Config;
-use crate::db::{Location, is_open_to_others};
+use crate::db::{Db, Location, is_open_to_others};
 use crate::house::House;
 use crate::keys;
 use crate::listen::{self, Stop, stopped};
@@ -63,6 +63,7 @@ async fn serve(config: Config) -> Result<()> {
         cost,
     } = House::build(&config).await?;
     check_modes(&config)?;
+    check_role(&config, &app.db).await?;
     let checked = app.objects.check().await;
     checked.map_err(|error| format!("STORAGE_URL: the object store cannot be read: {error}"))?;
     let (audit, post) = (app.audit.clone(), app.post.clone());
@@ -147,6 +148,19 @@ fn check_modes(config: &Config) -> Result<()> {
             return Err(text.into());
         }
         tracing::warn!("{text}");
+    }
+    Ok(())
+}
+
+/// A server that can be made to run a statement must not be able to do more than its
+/// work: refused in production, told in development.
+async fn check_role(config: &Config, db: &Db) -> Result<()> {
+    let found = db.misgivings(&config.database).await?;
+    if config.production && !found.is_empty() {
+        return Err(format!("DATABASE_URL: {}", found.join("; ")).into());
+    }
+    for text in found {
+        tracing::warn!("DATABASE_URL: {text}");
     }
     Ok(())
 }

@@ -37,6 +37,9 @@ pub(super) async fn restore(from: &Path, into: &PgConnectOptions) -> Result<()> 
     run(command).await
 }
 
+/// Where tools are, unless the environment says otherwise.
+const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
+
 /// A tool that knows where the database is, and nothing else of the environment. The
 /// password is not on the command line, which everybody can read.
 fn tool(name: &str, options: &PgConnectOptions) -> Command {
@@ -44,7 +47,10 @@ fn tool(name: &str, options: &PgConnectOptions) -> Command {
     let mut command = Command::new(name);
     command
         .env_clear()
-        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .env(
+            "PATH",
+            std::env::var_os("PATH").unwrap_or_else(|| PATH.into()),
+        )
         .env(
             "PGHOST",
             options.get_socket().map_or_else(

@@ -2,6 +2,7 @@
 
 use uuid::Uuid;
 
+use super::pictures::only_of;
 use super::{Db, Result, now, on};
 
 /// An account.
@@ -170,10 +171,13 @@ impl Db {
     /// Removes an account that has no pictures any more; tells whether it is gone.
     pub(crate) async fn delete_user_without_images(&self, id: &str) -> Result<bool> {
         on!(self, pool => {
+            let mut transaction = pool.begin().await?;
+            only_of!(self, transaction, id);
             sqlx::query("DELETE FROM users WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM images WHERE owner_id = $1)")
                 .bind(id)
-                .execute(pool)
+                .execute(&mut *transaction)
                 .await?;
+            transaction.commit().await?;
             Ok(self.user(id).await?.is_none())
         })
     }

@@ -7,6 +7,8 @@ mod audit;
 mod copies;
 mod files;
 mod incidents;
+#[cfg(feature = "postgres")]
+mod judge;
 mod keys;
 mod locks;
 mod outbox;
@@ -126,6 +128,7 @@ impl Db {
             #[cfg(feature = "postgres")]
             Location::Postgres(options) => Self::connect(options.as_ref().clone()).await?,
         };
+        db.check_version().await?;
         db.ping().await.map_err(|error| {
             format!("the database lacks tables; run `reference-server migrate`: {error}")
         })?;
@@ -204,6 +207,62 @@ impl Db {
             }
         }
         Ok(())
+    }
+
+    /// Lists what is wrong with the way a server reaches its database: what its role may
+    /// do beyond its work, a line that is not encrypted, tables of another version.
+    ///
+    /// # Errors
+    ///
+    /// If the database does not answer.
+    pub(crate) async fn misgivings(&self, location: &Location) -> Result<Vec<String>> {
+        match (&self.pool, location) {
+            #[cfg(feature = "postgres")]
+            (Pool::Postgres(pool), Location::Postgres(options)) => {
+                let mut found: Vec<_> = judge::excesses(pool)
+                    .await?
+                    .into_iter()
+                    .map(|text| {
+                        format!(
+                            "the role {} {text}; use one of deploy/postgres/roles.sql",
+                            options.get_username()
+                        )
+                    })
+                    .collect();
+                if !judge::is_local(options) && !judge::is_encrypted(pool).await? {
+                    found.push("the connection to the database is not encrypted, although that was asked for".to_owned());
+                }
+                Ok(found)
+            }
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    /// Compares the tables with those of this version.
+    async fn check_version(&self) -> Opened<()> {
+        let known = match &self.pool {
+            Pool::Sqlite(_) => sqlx::migrate!("./migrations/sqlite"),
+            #[cfg(feature = "postgres")]
+            Pool::Postgres(_) => sqlx::migrate!("./migrations/postgres"),
+        };
+        let newest = known
+            .iter()
+            .map(|migration| migration.version)
+            .max()
+            .unwrap_or_default();
+        let found: Option<i64> = on!(self, pool => {
+            sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations WHERE success").fetch_one(pool).await
+        })
+        .unwrap_or_default();
+        match found.unwrap_or_default().cmp(&newest) {
+            std::cmp::Ordering::Equal => Ok(()),
+            std::cmp::Ordering::Less => {
+                Err("the database lacks tables; run `reference-server migrate`".into())
+            }
+            std::cmp::Ordering::Greater => {
+                Err("the database was made by a later version of this program; run that one".into())
+            }
+        }
     }
 
     /// Returns the sessions that are kept in this database.

@@ -21,6 +21,31 @@ pub(crate) struct Image {
 
 const IMAGE: &str = "SELECT id, object_key, media_type, bytes, width, height, sha256, title, created_at FROM images";
 
+/// Says in a transaction for whom it asks; the database shows no rows of others
+/// (row security, where there is a server). It ends with the transaction.
+macro_rules! only_of {
+    ($db:expr, $transaction:expr, $owner:expr) => {
+        if $db.is_postgres() {
+            sqlx::query("SELECT set_config('rampart.user_id', $1, true)")
+                .bind($owner)
+                .execute(&mut *$transaction)
+                .await?;
+        }
+    };
+}
+pub(super) use only_of;
+
+/// Says in a transaction that it looks after the objects of everybody.
+macro_rules! of_everybody {
+    ($db:expr, $transaction:expr) => {
+        if $db.is_postgres() {
+            sqlx::query("SELECT set_config('rampart.housekeeping', 'on', true)")
+                .execute(&mut *$transaction)
+                .await?;
+        }
+    };
+}
+
 impl Db {
     /// Adds a picture's record, unless its owner would then hold more than
     /// `quota` bytes; tells whether it did. However many are added at once,
@@ -31,6 +56,7 @@ impl Db {
              WHERE $5 + (SELECT coalesce(sum(bytes), 0) FROM images WHERE owner_id = $2) <= $11";
         on!(self, pool => {
             let mut transaction = pool.begin().await?;
+            only_of!(self, transaction, owner);
             // The others wait for the account; SQLite has one writer anyway.
             sqlx::query("UPDATE users SET id = id WHERE id = $1")
                 .bind(owner)
@@ -78,17 +104,24 @@ impl Db {
         on!(self, pool => {
             let unused = "SELECT object_key FROM objects WHERE kept_at < $1 AND NOT EXISTS \
                           (SELECT 1 FROM images WHERE images.object_key = objects.object_key) LIMIT $2";
-            sqlx::query_scalar(unused).bind(before).bind(limit).fetch_all(pool).await
+            let mut transaction = pool.begin().await?;
+            of_everybody!(self, transaction);
+            let keys = sqlx::query_scalar(unused).bind(before).bind(limit).fetch_all(&mut *transaction).await?;
+            transaction.commit().await?;
+            Ok(keys)
         })
     }
 
     /// Tells whether a picture is stored as this object.
     pub(crate) async fn is_object_used(&self, key: &str) -> Result<bool> {
         on!(self, pool => {
+            let mut transaction = pool.begin().await?;
+            of_everybody!(self, transaction);
             let found = sqlx::query("SELECT 1 FROM images WHERE object_key = $1 LIMIT 1")
                 .bind(key)
-                .fetch_optional(pool)
+                .fetch_optional(&mut *transaction)
                 .await?;
+            transaction.commit().await?;
             Ok(found.is_some())
         })
     }
@@ -104,12 +137,16 @@ impl Db {
             let sql = format!(
                 "{IMAGE} WHERE owner_id = $1 AND ($2 IS NULL OR id < $2) ORDER BY id DESC LIMIT $3"
             );
-            sqlx::query_as(sqlx::AssertSqlSafe(sql))
+            let mut transaction = pool.begin().await?;
+            only_of!(self, transaction, owner);
+            let images = sqlx::query_as(sqlx::AssertSqlSafe(sql))
                 .bind(owner)
                 .bind(before)
                 .bind(limit)
-                .fetch_all(pool)
-                .await
+                .fetch_all(&mut *transaction)
+                .await?;
+            transaction.commit().await?;
+            Ok(images)
         })
     }
 
@@ -117,11 +154,15 @@ impl Db {
     pub(crate) async fn image(&self, owner: &str, id: &str) -> Result<Option<Image>> {
         on!(self, pool => {
             let sql = format!("{IMAGE} WHERE owner_id = $1 AND id = $2");
-            sqlx::query_as(sqlx::AssertSqlSafe(sql))
+            let mut transaction = pool.begin().await?;
+            only_of!(self, transaction, owner);
+            let image = sqlx::query_as(sqlx::AssertSqlSafe(sql))
                 .bind(owner)
                 .bind(id)
-                .fetch_optional(pool)
-                .await
+                .fetch_optional(&mut *transaction)
+                .await?;
+            transaction.commit().await?;
+            Ok(image)
         })
     }
 
@@ -129,6 +170,7 @@ impl Db {
     pub(crate) async fn delete_image(&self, owner: &str, id: &str) -> Result<bool> {
         on!(self, pool => {
             let mut transaction = pool.begin().await?;
+            only_of!(self, transaction, owner);
             sqlx::query(
                 "UPDATE users SET avatar_image_id = NULL WHERE id = $1 AND avatar_image_id = $2",
             )

@@ -21,6 +21,8 @@ mod operators;
 mod people;
 #[cfg(feature = "postgres")]
 mod postgres;
+#[cfg(feature = "postgres")]
+mod privileges;
 mod readme;
 mod recorder;
 mod recovery;
