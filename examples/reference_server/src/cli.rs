@@ -11,6 +11,7 @@ use serde_json::json;
 
 use crate::audit_commands::{self, AuditCommand};
 use crate::backup;
+use crate::check::{self, Asked};
 use crate::config::Config;
 use crate::db::Db;
 use crate::incident::{self, IncidentCommand};
@@ -23,7 +24,7 @@ use crate::settings::{Flags, Settings};
 use crate::user_commands::{self, UsersCommand};
 
 /// `EX_CONFIG` of sysexits.
-const EXIT_CONFIG: u8 = 78;
+pub(crate) const EXIT_CONFIG: u8 = 78;
 
 /// A secured backend for a browser front end.
 #[derive(Debug, Parser)]
@@ -60,6 +61,12 @@ enum Command {
     },
     /// Checks the configuration, and changes nothing.
     Check {
+        /// Judges whether anybody should run it like that, and what it names.
+        #[arg(long)]
+        deploy: bool,
+        /// Asks a running server what a stranger would ask.
+        #[arg(long, value_name = "URL")]
+        url: Option<String>,
         /// Prints JSON.
         #[arg(long)]
         json: bool,
@@ -146,7 +153,14 @@ pub(crate) fn run() -> ExitCode {
             name,
             out,
         } => gen_secret(bytes, format, &name, out.as_deref()),
-        Command::Check { json } => check(flags, json),
+        Command::Check { deploy, url, json } => check::run(
+            &Settings::from_env(flags),
+            &Asked {
+                deploy,
+                url: url.as_deref(),
+                json,
+            },
+        ),
         Command::Keys { command } => {
             with_config(flags, |config| key_commands::run(&config, command))
         }
@@ -210,31 +224,6 @@ fn outcome(outcome: Result<(), Box<dyn std::error::Error>>) -> ExitCode {
             complain(&text);
             ExitCode::FAILURE
         }
-    }
-}
-
-fn check(flags: Flags, json: bool) -> ExitCode {
-    let problems = Config::load(&Settings::from_env(flags))
-        .err()
-        .unwrap_or_default();
-    if json {
-        let listed: Vec<_> = problems
-            .iter()
-            .map(|problem| json!({"name": problem.name, "problem": problem.text}))
-            .collect();
-        say(&json!({"ok": problems.is_empty(), "problems": listed}).to_string());
-    } else {
-        for problem in &problems {
-            complain(&problem.to_string());
-        }
-        if problems.is_empty() {
-            say("the configuration is usable");
-        }
-    }
-    if problems.is_empty() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::from(EXIT_CONFIG)
     }
 }
 

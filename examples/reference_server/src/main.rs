@@ -7,6 +7,7 @@ mod audit;
 mod audit_commands;
 mod auth;
 mod backup;
+mod check;
 mod cli;
 mod client;
 mod config;

@@ -245,7 +245,12 @@ impl Reader<'_> {
     }
 }
 
-#[cfg(any(feature = "postgres", feature = "redis", feature = "smtp"))]
+#[cfg(any(
+    feature = "postgres",
+    feature = "probe",
+    feature = "redis",
+    feature = "smtp"
+))]
 pub(crate) fn is_this_machine(host: &str) -> bool {
     host == "localhost"
         || host

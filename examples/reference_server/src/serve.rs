@@ -1,6 +1,7 @@
 //! Starting, serving and stopping.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -122,22 +123,28 @@ async fn serve(config: Config) -> Result<()> {
 /// How long the last events may take to be written.
 const LAST_WORDS: Duration = Duration::from_secs(3);
 
+/// What only the server may read, as far as it is there.
+pub(crate) fn private_paths(config: &Config) -> Vec<PathBuf> {
+    let mut paths = vec![config.data_dir.clone()];
+    match &config.database {
+        Location::Sqlite(path) => paths.push(path.clone()),
+        #[cfg(feature = "postgres")]
+        Location::Postgres(_) => {}
+    }
+    match &config.objects {
+        Storage::Folder(path) => paths.push(path.clone()),
+        #[cfg(feature = "s3")]
+        Storage::Bucket { .. } => {}
+    }
+    paths.retain(|path| path.exists());
+    paths
+}
+
 /// Others on the machine must not read accounts and secrets: refused in
 /// production, told in development.
 fn check_modes(config: &Config) -> Result<()> {
-    let database = match &config.database {
-        Location::Sqlite(path) => Some(path),
-        #[cfg(feature = "postgres")]
-        Location::Postgres(_) => None,
-    };
-    let objects = match &config.objects {
-        Storage::Folder(path) => Some(path),
-        #[cfg(feature = "s3")]
-        Storage::Bucket { .. } => None,
-    };
-    let paths = std::iter::once(&config.data_dir).chain(database);
-    for path in paths.chain(objects.filter(|path| path.exists())) {
-        if !is_open_to_others(path)? {
+    for path in private_paths(config) {
+        if !is_open_to_others(&path)? {
             continue;
         }
         let text = format!(

@@ -130,6 +130,7 @@ pub(crate) const NAMES: &[&str] = &[
     "LIMIT_API",
     "REDIS_URL",
     "RAMPART_PROCESSES",
+    "RAMPART_CHECK_ALLOW",
     "BCRYPT_COST",
     "PASSWORD_MIN_CHARS",
     "UPLOAD_MAX_BYTES",

@@ -10,6 +10,7 @@ mod bucket;
 mod chromium;
 mod commands;
 mod cross_origin;
+mod deploy;
 mod images;
 mod incidents;
 mod keys;

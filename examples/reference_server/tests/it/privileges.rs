@@ -140,6 +140,19 @@ async fn the_role_of_a_server_can_do_its_work_and_nothing_else() {
         "1"
     );
 
+    for (role, excess) in [("rampart_app", false), ("rampart", true)] {
+        let url = format!("{}?options=-csearch_path%3Drampart", cluster.url(role));
+        let output = server.command(&["check", "--deploy", "--json"], &[("DATABASE_URL", &url)]);
+        let found: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        let found = found["findings"].to_string();
+        assert_eq!(found.contains("RP029"), excess, "{role}: {found}");
+        // Several machines would count, and keep pictures, each for itself.
+        assert!(
+            found.contains("RP016") && found.contains("RP026"),
+            "{found}"
+        );
+    }
+
     let ops = [("DATABASE_URL", &*cluster.url("rampart_ops"))];
     let disabled = server.command(&["users", "disable", "bob@example.com"], &ops);
     assert!(disabled.status.success(), "{disabled:?}");
