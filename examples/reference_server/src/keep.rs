@@ -1,9 +1,13 @@
 //! From a temporary object to a picture with a record.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::StatusCode;
 use sha2::{Digest as _, Sha256};
+use tokio::sync::SemaphorePermit;
 use tower_rampart::identity::Principal;
+use tower_rampart::rejection::{Rejection, RejectionCode};
 use tower_rampart::upload::Kind;
 use tracing::Instrument as _;
 use uuid::Uuid;
@@ -30,13 +34,47 @@ pub(crate) async fn keep(
 ) -> ApiResult<Image> {
     let (app, principal) = (app.clone(), principal.clone());
     let work = async move {
-        let _turn = app.keeping.acquire().await.map_err(std::io::Error::other)?;
-        let bytes = temporary.read_back().await?;
-        let bytes = metadata::strip(kind, bytes);
+        // What waits is in the store, and not in memory.
+        temporary.complete().await?;
+        let _turn = turn(&app).await?;
+        let bytes = temporary.read().await?;
+        let stripped = tokio::task::spawn_blocking(move || metadata::strip(kind, &bytes)).await?;
+        let bytes = stripped.ok_or_else(no_picture)?;
         let image = describe(&app, kind, title, &bytes)?;
         store(&app, principal.subject(), image, kind, bytes).await
     };
     tokio::spawn(work.in_current_span()).await?
+}
+
+/// How long a picture waits for its turn; others come first only as long as they make
+/// progress, so that this is a sign of trouble.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Waits for a turn.
+///
+/// # Errors
+///
+/// 503 if it does not come.
+async fn turn(app: &App) -> ApiResult<SemaphorePermit<'_>> {
+    let late = || {
+        let rejection = Rejection::new(StatusCode::SERVICE_UNAVAILABLE, RejectionCode::Overloaded);
+        rejection
+            .kind("keeping")
+            .detail("too many pictures at once; try again")
+            .retry_after(Duration::from_secs(5))
+    };
+    match tokio::time::timeout(PATIENCE, app.keeping.acquire()).await {
+        Ok(turn) => Ok(turn.map_err(std::io::Error::other)?),
+        Err(_) => Err(late().into()),
+    }
+}
+
+fn no_picture() -> ApiError {
+    ApiError::new(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "invalid_image",
+        "there is no picture in the file",
+    )
 }
 
 fn describe(app: &App, kind: Kind, title: String, bytes: &Bytes) -> ApiResult<Image> {
@@ -107,7 +145,7 @@ async fn store(app: &App, owner: &str, image: Image, kind: Kind, bytes: Bytes) -
 /// whether it was there. Should the object stay, the sweeper finds it: the picture
 /// is gone all the same.
 pub(crate) async fn remove(app: &App, owner: &str, image: &Image) -> ApiResult<bool> {
-    let _turn = app.keeping.acquire().await.map_err(std::io::Error::other)?;
+    let _turn = turn(app).await?;
     let lock = app.db.lock_object(&image.object_key).await?;
     let removed = app.db.delete_image(owner, &image.id).await?;
     remove_unreferenced(app, &image.object_key).await;

@@ -280,12 +280,12 @@ impl Temporary {
         }
     }
 
-    /// Completes the object and reads it whole.
+    /// Completes the object: all of it is in the store then.
     ///
     /// # Errors
     ///
     /// If the store fails.
-    pub(crate) async fn read_back(&mut self) -> object_store::Result<Bytes> {
+    pub(crate) async fn complete(&mut self) -> object_store::Result<()> {
         // A writer that could not end cannot be told to stop either; the parts
         // it leaves in a bucket end by the bucket's own rule.
         if let Some(mut upload) = self.upload.take() {
@@ -295,6 +295,15 @@ impl Temporary {
                 source: Box::new(error),
             })?;
         }
+        Ok(())
+    }
+
+    /// Reads the whole object.
+    ///
+    /// # Errors
+    ///
+    /// If the store fails.
+    pub(crate) async fn read(&mut self) -> object_store::Result<Bytes> {
         self.objects.store.get(&self.key).await?.bytes().await
     }
 }

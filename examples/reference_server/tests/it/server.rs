@@ -400,10 +400,11 @@ pub(crate) fn png(width: u32, height: u32, size: usize) -> Vec<u8> {
         chunk(b"IDAT", &zlib),
     ]
     .concat();
-    // Twelve bytes for the comment's own frame and twelve for the end.
+    // A palette that is only suggested: it stays, as what shows the picture does.
+    // Twelve bytes for its own frame and twelve for the end.
     let padding = size.saturating_sub(bytes.len() + 24);
     let comment: Vec<u8> = (0..padding).map(|index| (index * 31 % 251) as u8).collect();
-    bytes.extend(chunk(b"teSt", &comment));
+    bytes.extend(chunk(b"sPLT", &comment));
     bytes.extend(chunk(b"IEND", &[]));
     bytes
 }
