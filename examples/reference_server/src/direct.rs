@@ -52,6 +52,7 @@ impl Bucket {
     pub(crate) fn open(
         name: &str,
         prefix: &str,
+        settings: &[(String, String)],
     ) -> object_store::Result<(Arc<dyn ObjectStore>, Self)> {
         // A request waits no longer than its client does.
         let retry = RetryConfig {
@@ -61,7 +62,18 @@ impl Bucket {
         };
         // Of the store, not of a client who is slow to read what it sends.
         let client = AmazonS3ConfigKey::Client;
-        let builder = AmazonS3Builder::from_env()
+        let known = settings.iter().filter_map(|(name, value)| {
+            Some((
+                name.to_ascii_lowercase()
+                    .parse::<AmazonS3ConfigKey>()
+                    .ok()?,
+                value,
+            ))
+        });
+        let builder = known.fold(AmazonS3Builder::new(), |builder, (key, value)| {
+            builder.with_config(key, value)
+        });
+        let builder = builder
             .with_config(client(ClientConfigKey::ConnectTimeout), "3 seconds")
             .with_config(client(ClientConfigKey::ReadTimeout), "8 seconds")
             .with_config(client(ClientConfigKey::Timeout), "600 seconds");

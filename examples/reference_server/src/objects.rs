@@ -38,9 +38,14 @@ pub(crate) const INCOMING: &str = "incoming";
 pub(crate) enum Storage {
     /// In a folder of this machine.
     Folder(PathBuf),
-    /// In a bucket, below a prefix; how to reach it say the `AWS_…` settings.
+    /// In a bucket, below a prefix.
     #[cfg(feature = "s3")]
-    Bucket { name: String, prefix: String },
+    Bucket {
+        name: String,
+        prefix: String,
+        /// How to reach it: the `AWS_…` settings. Never printed.
+        settings: Vec<(String, String)>,
+    },
 }
 
 impl fmt::Display for Storage {
@@ -48,7 +53,7 @@ impl fmt::Display for Storage {
         match self {
             Self::Folder(path) => path.display().fmt(f),
             #[cfg(feature = "s3")]
-            Self::Bucket { name, prefix } => write!(f, "s3://{name}/{prefix}"),
+            Self::Bucket { name, prefix, .. } => write!(f, "s3://{name}/{prefix}"),
         }
     }
 }
@@ -93,8 +98,12 @@ impl Objects {
                 })
             }
             #[cfg(feature = "s3")]
-            Storage::Bucket { name, prefix } => {
-                let (store, direct) = crate::direct::Bucket::open(name, prefix)?;
+            Storage::Bucket {
+                name,
+                prefix,
+                settings,
+            } => {
+                let (store, direct) = crate::direct::Bucket::open(name, prefix, settings)?;
                 Ok(Self {
                     store,
                     // The smallest part that is allowed.

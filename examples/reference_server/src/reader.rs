@@ -92,7 +92,7 @@ impl Reader<'_> {
             .get(name)
             .and_then(|url| url.strip_prefix("s3://"));
         if let Some(bucket) = bucket {
-            match bucket_of(bucket) {
+            match bucket_of(bucket, self.settings) {
                 Ok(storage) => return storage,
                 Err(text) => self.problem(name, text),
             }
@@ -159,13 +159,13 @@ impl Reader<'_> {
 }
 
 #[cfg(not(feature = "s3"))]
-fn bucket_of(_bucket: &str) -> Result<Storage, &'static str> {
+fn bucket_of(_bucket: &str, _settings: &Settings) -> Result<Storage, &'static str> {
     Err("this build has no S3; build it with --features s3, or write file://PATH")
 }
 
 /// Reads `BUCKET/PREFIX`.
 #[cfg(feature = "s3")]
-fn bucket_of(bucket: &str) -> Result<Storage, &'static str> {
+fn bucket_of(bucket: &str, settings: &Settings) -> Result<Storage, &'static str> {
     let (name, prefix) = bucket.split_once('/').unwrap_or((bucket, ""));
     let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || ".-".contains(c);
     let prefix = prefix.trim_end_matches('/');
@@ -183,9 +183,24 @@ fn bucket_of(bucket: &str) -> Result<Storage, &'static str> {
             "has a prefix that is no path of letters, digits, -, _ and .; write s3://BUCKET/PREFIX",
         );
     }
+    let settings = settings.starting_with("AWS_");
+    let endpoint = settings
+        .iter()
+        .find(|(name, _)| name.starts_with("AWS_ENDPOINT"));
+    let endpoint = endpoint.map_or("https://", |(_, url)| url.as_str());
+    let host = endpoint.strip_prefix("http://").map(|rest| {
+        let host = rest.split('/').next().unwrap_or_default();
+        host.rsplit_once(':').map_or(host, |(host, _)| host)
+    });
+    if host.is_some_and(|host| !is_this_machine(host)) {
+        return Err(
+            "is reached at AWS_ENDPOINT_URL on another machine without TLS; write https://",
+        );
+    }
     Ok(Storage::Bucket {
         name: name.to_owned(),
         prefix: prefix.to_owned(),
+        settings,
     })
 }
 

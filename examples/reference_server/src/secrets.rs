@@ -78,6 +78,16 @@ fn read(path: &Path) -> Result<Secret, String> {
     Ok(Secret::new(bytes))
 }
 
+/// Reads a text that is in a file.
+///
+/// # Errors
+///
+/// A text for the operator: if the file cannot be read, or holds something else.
+pub(crate) fn read_text(path: &Path) -> Result<String, String> {
+    let text = String::from_utf8(read(path)?.expose().to_vec());
+    text.map_err(|_| format!("{} holds no text", path.display()))
+}
+
 /// Reads the secret of a development server, or makes it at the first start.
 ///
 /// # Errors

@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
+
+use crate::db::is_open_to_others;
+use crate::secrets;
 
 /// Settings that may be given as flags. Secrets may not: everybody on the
 /// machine can read a command line.
@@ -110,9 +113,13 @@ pub(crate) const NAMES: &[&str] = &[
     "SIGNING_KEY",
     "SIGNING_KEY_FILE",
     "DATABASE_URL",
+    "DATABASE_URL_FILE",
     "MIGRATOR_DATABASE_URL",
+    "MIGRATOR_DATABASE_URL_FILE",
     "BACKUP_DATABASE_URL",
+    "BACKUP_DATABASE_URL_FILE",
     "DRILL_DATABASE_URL",
+    "DRILL_DATABASE_URL_FILE",
     "STORAGE_URL",
     "SMTP_URL",
     "SMTP_URL_FILE",
@@ -129,6 +136,7 @@ pub(crate) const NAMES: &[&str] = &[
     "LIMIT_LOGIN_ACCOUNT",
     "LIMIT_API",
     "REDIS_URL",
+    "REDIS_URL_FILE",
     "RAMPART_PROCESSES",
     "RAMPART_CHECK_ALLOW",
     "BCRYPT_COST",
@@ -137,6 +145,20 @@ pub(crate) const NAMES: &[&str] = &[
     "UPLOAD_MAX_PIXELS",
     "UPLOAD_QUOTA_BYTES",
 ];
+
+/// Settings that may hold a password, and may be in a file instead: `NAME_FILE`.
+const IN_FILES: &[&str] = &[
+    "DATABASE_URL",
+    "MIGRATOR_DATABASE_URL",
+    "BACKUP_DATABASE_URL",
+    "DRILL_DATABASE_URL",
+    "REDIS_URL",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+];
+
+/// A file of settings beside a development server.
+const DOT_ENV: &str = ".env";
 
 /// Settings of services that this build does not have.
 const UNAVAILABLE: &[(&str, &str)] = &[
@@ -156,8 +178,8 @@ const UNAVAILABLE: &[(&str, &str)] = &[
 #[derive(Clone)]
 pub(crate) struct Settings {
     values: BTreeMap<String, String>,
-    /// Names in the environment that are not readable text.
-    unreadable: Vec<String>,
+    /// What is wrong with where they come from.
+    problems: Vec<Problem>,
 }
 
 impl Settings {
@@ -165,7 +187,7 @@ impl Settings {
     pub(crate) fn from_env(flags: Flags) -> Self {
         let mut settings = Self {
             values: BTreeMap::new(),
-            unreadable: Vec::new(),
+            problems: Vec::new(),
         };
         for (name, value) in std::env::vars_os() {
             let Ok(name) = name.into_string() else {
@@ -174,7 +196,8 @@ impl Settings {
             match value.into_string() {
                 Ok(value) => drop(settings.values.insert(name, value)),
                 Err(_) if is_ours(&name) || NAMES.contains(&name.as_str()) => {
-                    settings.unreadable.push(name)
+                    let problem = Problem::new(name, "is not UTF-8; write it as text");
+                    settings.problems.push(problem);
                 }
                 Err(_) => {}
             }
@@ -211,7 +234,64 @@ impl Settings {
                 settings.values.insert(name.to_owned(), value);
             }
         }
+        settings.read_dot_env(Path::new(DOT_ENV));
+        settings.read_files();
         settings
+    }
+
+    /// Takes what nobody else said from a file beside a development server. In
+    /// production it is not read.
+    fn read_dot_env(&mut self, path: &Path) {
+        if !path.exists() || self.get("RAMPART_ENV").unwrap_or("dev") != "dev" {
+            return;
+        }
+        if is_open_to_others(path).unwrap_or(true) {
+            let text = "can be read by others on this machine; take their permissions away (chmod 600 .env)";
+            self.problems.push(Problem::new(DOT_ENV, text));
+            return;
+        }
+        let entries = dotenvy::from_path_iter(path).into_iter().flatten();
+        for entry in entries {
+            match entry {
+                Ok((name, value)) => drop(self.values.entry(name).or_insert(value)),
+                // The line may hold a secret.
+                Err(_) => {
+                    self.problems.push(Problem::new(
+                        DOT_ENV,
+                        "has a line that is no NAME=VALUE; mend or remove it",
+                    ));
+                    return;
+                }
+            }
+        }
+        if self
+            .get("RAMPART_ENV")
+            .is_some_and(|environment| environment != "dev")
+        {
+            let text = "cannot be for production; set RAMPART_ENV in the environment, and everything else with it";
+            self.problems.push(Problem::new(DOT_ENV, text));
+        }
+    }
+
+    /// Takes settings that are in files.
+    fn read_files(&mut self) {
+        for name in IN_FILES {
+            let file_name = format!("{name}_FILE");
+            let Some(path) = self.get(&file_name).map(PathBuf::from) else {
+                continue;
+            };
+            if self.get(name).is_some() {
+                self.problems.push(Problem::new(
+                    *name,
+                    format!("is set, and {file_name} too; keep one of them"),
+                ));
+                continue;
+            }
+            match secrets::read_text(&path) {
+                Ok(text) => drop(self.values.insert((*name).to_owned(), text)),
+                Err(text) => self.problems.push(Problem::new(file_name, text)),
+            }
+        }
     }
 
     /// Takes settings from a list only, whatever the environment says.
@@ -221,7 +301,7 @@ impl Settings {
             values: values
                 .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
                 .collect(),
-            unreadable: Vec::new(),
+            problems: Vec::new(),
         }
     }
 
@@ -247,6 +327,18 @@ impl Settings {
             .filter(|value| !value.is_empty())
     }
 
+    /// Returns settings by how their names begin.
+    #[cfg(feature = "s3")]
+    pub(crate) fn starting_with(&self, prefix: &str) -> Vec<(String, String)> {
+        let found = self
+            .values
+            .iter()
+            .filter(|(name, value)| name.starts_with(prefix) && !value.is_empty());
+        found
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect()
+    }
+
     /// Returns the folder in which a service manager puts credentials.
     pub(crate) fn credentials_directory(&self) -> Option<PathBuf> {
         self.get("CREDENTIALS_DIRECTORY").map(PathBuf::from)
@@ -254,10 +346,6 @@ impl Settings {
 
     /// Finds names that would silently do nothing.
     pub(crate) fn name_problems(&self) -> Vec<Problem> {
-        let unreadable = self
-            .unreadable
-            .iter()
-            .map(|name| Problem::new(name, "is not UTF-8; write it as text"));
         let unavailable = UNAVAILABLE
             .iter()
             .filter(|(name, _)| self.get(name).is_some())
@@ -277,7 +365,8 @@ impl Settings {
                     format!("is not a setting; did you mean {}?", nearest(name)),
                 )
             });
-        unreadable.chain(unavailable).chain(unknown).collect()
+        let sources = self.problems.iter().cloned();
+        sources.chain(unavailable).chain(unknown).collect()
     }
 }
 

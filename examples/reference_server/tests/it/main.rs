@@ -33,4 +33,5 @@ mod server;
 #[path = "../../../../tests/it/services.rs"]
 mod services;
 mod sessions;
+mod sources;
 mod stored_hashes;
