@@ -19,6 +19,8 @@ mod limits;
 mod mail;
 mod objects;
 mod operators;
+#[cfg(all(feature = "postgres", feature = "redis", feature = "s3"))]
+mod outages;
 mod people;
 #[cfg(feature = "postgres")]
 mod postgres;
