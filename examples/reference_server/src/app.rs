@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{DefaultBodyLimit, State};
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{delete, get, post, put};
 use http::{HeaderMap, StatusCode};
@@ -20,6 +21,7 @@ use tower_rampart::session::{SessionCookies, TokenIssuer};
 use tower_rampart::stack::{RampartExt as _, Secured};
 #[cfg(feature = "s3")]
 use tower_rampart::upload::UploadLayer;
+use tracing::Instrument as _;
 
 use crate::audit::Audit;
 use crate::db::Db;
@@ -103,6 +105,7 @@ pub(crate) fn router(app: App, layers: &Layers) -> Secured {
         .route_layer(layers.strict.clone())
         .route_layer(layers.fresh.clone());
     let administration = admin::routes()
+        .route_layer(axum::middleware::from_fn(to_the_end))
         .route_layer(layers.strict.clone())
         .route_layer(layers.admin.clone());
     let kept = Router::new()
@@ -163,6 +166,16 @@ pub(crate) fn router(app: App, layers: &Layers) -> Secured {
         .layer(axum::middleware::from_fn(respond::render))
         .layer(axum::middleware::from_fn(telemetry::measure))
         .rampart(&layers.edge)
+}
+
+/// Lets a handler come to its end, whoever goes away or stops waiting meanwhile: what
+/// it does is not to be done by half.
+async fn to_the_end(request: Request, next: Next) -> Response {
+    match tokio::spawn(next.run(request).in_current_span()).await {
+        Ok(response) => response,
+        // A panic is answered for further outside.
+        Err(failed) => std::panic::resume_unwind(failed.into_panic()),
+    }
 }
 
 /// `GET /.well-known/jwks.json`: the public keys, for those who verify our

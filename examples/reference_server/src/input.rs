@@ -119,6 +119,28 @@ impl<'de> Deserialize<'de> for Typed {
     }
 }
 
+/// A text that is read by people, in one line.
+#[derive(Debug)]
+pub(crate) struct Line(String);
+
+impl Line {
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for Line {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        if text.chars().count() > 500 || text.chars().any(char::is_control) {
+            return Err(serde::de::Error::custom(
+                "not one line of at most 500 characters",
+            ));
+        }
+        Ok(Self(text))
+    }
+}
+
 /// An address as it is stored: trimmed, in lower case.
 ///
 /// # Errors

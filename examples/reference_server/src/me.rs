@@ -107,9 +107,17 @@ pub(crate) async fn change_password(
         .ok_or_else(wrong)?;
     let password = acceptable(&app, input.new_password, &user.email)?;
     let hash = app.hasher.hash_new(password).await.map_err(hash_failed)?;
-    // In a task of its own: a client that goes away between the two must not
-    // leave a new password beside the sessions of the old one.
+    // In a task of its own: a client that goes away in between must not leave a new
+    // password beside the sessions of the old one.
     let work = async move {
+        let others = || EndSessions::Subject {
+            subject: &user.id,
+            keep: principal.session(),
+        };
+        // Before, so that a failure changes nothing; and after, for those who were faster.
+        app.issuer
+            .end(others(), EndReason::CredentialsChanged)
+            .await?;
         if !app
             .db
             .replace_password_hash(&user.id, &user.password_hash, &hash)
@@ -121,12 +129,8 @@ pub(crate) async fn change_password(
                 "the password was changed at the same time",
             ));
         }
-        let others = EndSessions::Subject {
-            subject: &user.id,
-            keep: principal.session(),
-        };
         app.issuer
-            .end(others, EndReason::CredentialsChanged)
+            .end(others(), EndReason::CredentialsChanged)
             .await?;
         app.db.discard_tokens(&user.id).await?;
         app.audit.note(

@@ -6,8 +6,10 @@ use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use serde::Deserialize;
 use serde_json::json;
+use tower_rampart::password::{Password, Verified};
 use tower_rampart::session::{EndReason, EndSessions};
 use tracing::Instrument as _;
+use zeroize::Zeroizing;
 
 use crate::app::App;
 use crate::audit::{Caller, Entry};
@@ -55,7 +57,18 @@ pub(crate) async fn forgot(
 #[serde(deny_unknown_fields)]
 pub(crate) struct Reset {
     token: String,
-    new_password: Typed,
+    new_password: NewPassword,
+}
+
+/// A new password, twice: to be compared with the old one, and to be hashed.
+struct NewPassword(Typed, Typed);
+
+impl<'de> Deserialize<'de> for NewPassword {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Zeroizing::new(String::deserialize(deserializer)?);
+        let typed = || Typed(Password::new(text.as_str()));
+        Ok(Self(typed(), typed()))
+    }
 }
 
 impl std::fmt::Debug for Reset {
@@ -85,10 +98,37 @@ pub(crate) async fn reset(
     if user.disabled_at.is_some() {
         return Err(over());
     }
-    // A password that is refused leaves the token as it is.
-    let password = acceptable(&app, input.new_password, &user.email)?;
+    // A password that is refused leaves the token as it is. One that was taken away is no
+    // new one, however good it is.
+    let NewPassword(typed, again) = input.new_password;
+    if user.must_reset_at.is_some()
+        && let Ok(again) = again.0
+        && let Verified::Match { .. } = app
+            .hasher
+            .verify_login(again, Some(user.password_hash.clone()))
+            .await?
+    {
+        let detail = "choose another password";
+        return Err(ApiError::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "password_rejected",
+            detail,
+        )
+        .member("reason", "same_as_before")
+        .member("explanation", "it is the password that was taken away"));
+    }
+    let password = acceptable(&app, typed, &user.email)?;
     let new = app.hasher.hash_new(password).await.map_err(hash_failed)?;
     let work = async move {
+        // Before, so that a failure changes nothing, and the link can be used again; and
+        // after, for those who were faster.
+        let everywhere = EndSessions::Subject {
+            subject: &user.id,
+            keep: None,
+        };
+        app.issuer
+            .end(everywhere, EndReason::CredentialsChanged)
+            .await?;
         if !app.db.reset_password(&hash, &user.id, &new).await? {
             return Err(over());
         }

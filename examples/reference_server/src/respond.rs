@@ -175,7 +175,17 @@ pub(crate) async fn render(request: Request, next: Next) -> Response {
     let head = essentials(&request);
     let id = request.extensions().get().map_or("", RequestId::as_str);
     let span = tracing::info_span!("request", request_id = id, method = %request.method());
-    let mut response = next.run(request).instrument(span).await;
+    // Nothing here has a NUL in its name, and Postgres takes no text with one.
+    let nul = |text: &str| text.contains("%00");
+    let mut response = match nul(request.uri().path()) || request.uri().query().is_some_and(nul) {
+        true => ApiError::new(
+            StatusCode::BAD_REQUEST,
+            "invalid_request",
+            "the URL has a NUL in it",
+        )
+        .into_response(),
+        false => next.run(request).instrument(span).await,
+    };
     let refused = response.extensions_mut().remove::<Unrendered>();
     let refused = refused.and_then(|unrendered| unrendered.0.lock().ok()?.take());
     let status = response.status();

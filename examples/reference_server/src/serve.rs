@@ -227,22 +227,20 @@ pub(crate) fn bcrypt_cost(config: &Config) -> Result<u8> {
     }
 }
 
-/// Writes down what happens to sessions. That one is renewed is told to the log
-/// only: it happens every few minutes to everybody.
+/// Writes down what happens to sessions. That one is renewed, or used when it is over,
+/// is told to the log only: everybody can make that happen as often as they like.
 async fn write_down(mut happened: SecurityEventReceiver, audit: Audit) {
     let mut lost = 0;
     while let Some(event) = happened.recv().await {
         let name = event.kind.as_str();
         metrics::counter!("rampart_session_events_total", "event" => name).increment(1);
         let entry = match event.kind {
-            SecurityEventKind::SessionRenewed => {
+            SecurityEventKind::SessionRenewed | SecurityEventKind::SessionUseAfterExpire => {
                 tracing::info!(target: "security", event = name, user = event.subject, sid = event.sid);
                 continue;
             }
             SecurityEventKind::TokenReuse => Entry::critical(name),
-            SecurityEventKind::TokenRepeated | SecurityEventKind::SessionUseAfterExpire => {
-                Entry::warn(name)
-            }
+            SecurityEventKind::TokenRepeated => Entry::warn(name),
             _ => Entry::info(name),
         };
         let entry = entry.session(event.sid).subject(event.subject);

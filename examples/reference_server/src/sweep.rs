@@ -60,6 +60,12 @@ async fn temporary(app: &App) -> ApiResult<usize> {
 /// are somebody else's, or of a time after the backup that it was made from.
 async fn unused(app: &App) -> ApiResult<usize> {
     let before = now() - i64::try_from(AGE.as_secs()).unwrap_or(i64::MAX);
+    if !app.db.sees_every_picture().await {
+        tracing::error!(
+            "the tables are not those of this version, or hide pictures; no object is removed"
+        );
+        return Ok(0);
+    }
     let mut removed = 0;
     loop {
         let keys = app.db.unused_objects(before, BATCH).await?;

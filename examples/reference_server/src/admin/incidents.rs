@@ -8,12 +8,12 @@ use serde_json::{Value, json};
 use tower_rampart::identity::Principal;
 use tower_rampart::session::EndReason;
 
-use super::{by, log};
+use super::{by, log, mail_leaves};
 use crate::app::App;
 use crate::audit::Caller;
 use crate::db::{AuditFilter, Incident};
 use crate::desk::By;
-use crate::input::Input;
+use crate::input::{Input, Line};
 use crate::respond::{ApiError, ApiResult};
 
 /// How many incidents, and how many rows of one's timeline, are shown.
@@ -33,8 +33,8 @@ pub(crate) async fn list(State(app): State<App>) -> ApiResult<Json<Value>> {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Opening {
     title: String,
-    scenario: Option<String>,
-    reason: Option<String>,
+    scenario: Option<Line>,
+    reason: Option<Line>,
 }
 
 /// `POST /api/admin/incidents`.
@@ -53,10 +53,10 @@ pub(crate) async fn open(
             detail,
         ));
     }
-    let by = by(&principal, &caller, input.reason.as_deref());
+    let by = by(&principal, &caller, input.reason.as_ref().map(Line::as_str));
     let incident = app
         .desk
-        .open_incident(by, title, input.scenario.as_deref())
+        .open_incident(by, title, input.scenario.as_ref().map(Line::as_str))
         .await?;
     Ok((StatusCode::CREATED, Json(incident)))
 }
@@ -97,7 +97,7 @@ pub(crate) enum Action {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Doing {
     action: Action,
-    reason: Option<String>,
+    reason: Option<Line>,
     /// For `revoke_key`; the key that signs, unless another one is named.
     kid: Option<String>,
     /// For `notify`.
@@ -124,7 +124,7 @@ pub(crate) async fn act(
     }
     let by = By {
         incident: Some(&id),
-        ..by(&principal, &caller, input.reason.as_deref())
+        ..by(&principal, &caller, input.reason.as_ref().map(Line::as_str))
     };
     let desk = &app.desk;
     let outcome = match input.action {
@@ -141,7 +141,10 @@ pub(crate) async fn act(
                 .await?;
             json!({"revoked": "everyone"})
         }
-        Action::ForceReset => json!({"accounts": desk.force_reset_everyone(by).await?}),
+        Action::ForceReset => {
+            mail_leaves(&app)?;
+            json!({"accounts": desk.force_reset_everyone(by).await?})
+        }
         Action::Notify => {
             let template = input.template.as_deref().unwrap_or("breach");
             json!({"mails": desk.notify(by, &id, template, None).await?})

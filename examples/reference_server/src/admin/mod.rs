@@ -46,6 +46,16 @@ fn by<'a>(principal: &'a Principal, caller: &'a Caller, reason: Option<&'a str>)
     }
 }
 
+/// A password is not taken away while nobody can be sent a link to set another one; at
+/// the command line it can be.
+fn mail_leaves(app: &App) -> Result<(), ApiError> {
+    if app.post.can_send() {
+        return Ok(());
+    }
+    let detail = "no mail can leave, so nobody could set another password; set SMTP_URL";
+    Err(ApiError::new(http::StatusCode::CONFLICT, "no_mail", detail))
+}
+
 impl From<DeskError> for ApiError {
     fn from(error: DeskError) -> Self {
         use http::StatusCode;

@@ -8,11 +8,11 @@ use serde_json::{Value, json};
 use tower_rampart::identity::Principal;
 use tower_rampart::session::EndReason;
 
-use super::by;
+use super::{by, mail_leaves};
 use crate::app::App;
 use crate::audit::Caller;
 use crate::db::User;
-use crate::input::OptionalInput;
+use crate::input::{Line, OptionalInput};
 use crate::respond::{ApiError, ApiResult};
 
 /// How many accounts a page of the list holds.
@@ -59,7 +59,7 @@ fn describe(user: &User) -> Value {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Why {
-    reason: Option<String>,
+    reason: Option<Line>,
 }
 
 type Answer = ApiResult<(StatusCode, Json<Value>)>;
@@ -93,7 +93,10 @@ pub(crate) async fn disable(
     let user = find(&app, &id).await?;
     not_oneself(&principal, &user.id)?;
     app.desk
-        .disable(by(&principal, &caller, why.reason.as_deref()), &user.id)
+        .disable(
+            by(&principal, &caller, why.reason.as_ref().map(Line::as_str)),
+            &user.id,
+        )
         .await?;
     Ok(accepted(json!({"disabled": true})))
 }
@@ -108,7 +111,10 @@ pub(crate) async fn enable(
 ) -> Answer {
     let user = find(&app, &id).await?;
     app.desk
-        .enable(by(&principal, &caller, why.reason.as_deref()), &user.id)
+        .enable(
+            by(&principal, &caller, why.reason.as_ref().map(Line::as_str)),
+            &user.id,
+        )
         .await?;
     Ok(accepted(json!({"disabled": false})))
 }
@@ -122,7 +128,7 @@ pub(crate) async fn revoke(
     OptionalInput(why): OptionalInput<Why>,
 ) -> Answer {
     let user = find(&app, &id).await?;
-    let by = by(&principal, &caller, why.reason.as_deref());
+    let by = by(&principal, &caller, why.reason.as_ref().map(Line::as_str));
     app.desk
         .revoke(by, &user.id, EndReason::SecurityIncident)
         .await?;
@@ -139,9 +145,13 @@ pub(crate) async fn force_reset(
     OptionalInput(why): OptionalInput<Why>,
 ) -> Answer {
     let user = find(&app, &id).await?;
+    mail_leaves(&app)?;
     let mail = app
         .desk
-        .force_reset(by(&principal, &caller, why.reason.as_deref()), &user.id)
+        .force_reset(
+            by(&principal, &caller, why.reason.as_ref().map(Line::as_str)),
+            &user.id,
+        )
         .await?;
     Ok(accepted(json!({"mail": mail})))
 }

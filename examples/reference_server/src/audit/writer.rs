@@ -80,9 +80,7 @@ impl Audit {
     pub(crate) async fn write(&self, entry: Entry) -> Result<(), sqlx::Error> {
         entry.log();
         metrics::counter!("rampart_audit_events_total", "event" => entry.event).increment(1);
-        let head = self.db.append_audit(&[entry]).await?;
-        keep_anchor(&self.anchor, &head);
-        Ok(())
+        append(&self.db, &self.anchor, &[entry]).await
     }
 }
 
@@ -107,9 +105,9 @@ impl Writer {
                 told = dropped;
             }
             let mut silent = false;
-            let head = loop {
-                match self.db.append_audit(&batch).await {
-                    Ok(head) => break head,
+            loop {
+                match append(&self.db, &self.anchor, &batch).await {
+                    Ok(()) => break,
                     Err(error) => {
                         if !silent {
                             tracing::error!(%error, waiting = batch.len(), "the audit log cannot be written yet");
@@ -118,11 +116,32 @@ impl Writer {
                         tokio::time::sleep(AGAIN).await;
                     }
                 }
-            };
+            }
             batch.clear();
-            keep_anchor(&self.anchor, &head);
         }
     }
+}
+
+/// Adds rows, and remembers the end; not if what was remembered is not there any more,
+/// so that `audit verify` goes on saying so.
+async fn append(db: &Db, anchor: &Path, entries: &[Entry]) -> Result<(), sqlx::Error> {
+    // Before the rows: what it names was written before.
+    let remembered = read_anchor(anchor).unwrap_or_else(|error| {
+        tracing::error!(%error, path = %anchor.display(), "the end of the audit log cannot be read");
+        None
+    });
+    let (head, intact) = db.append_audit(entries, remembered.as_ref()).await?;
+    if intact {
+        keep_anchor(anchor, &head);
+    } else {
+        tracing::error!(
+            target: "security",
+            event = "sys_monitor_disabled",
+            path = %anchor.display(),
+            "rows that this machine wrote are not in the audit log any more; if the database was restored on purpose, remove the file"
+        );
+    }
+    Ok(())
 }
 
 fn keep_anchor(path: &Path, head: &AuditHead) {
@@ -152,6 +171,7 @@ fn write_anchor(path: &Path, head: &AuditHead) -> std::io::Result<()> {
         .mode(0o600)
         .open(&new)?;
     writeln!(file, "{} {}", head.seq, head.hash)?;
+    file.sync_data()?;
     fs::rename(new, path)
 }
 

@@ -8,6 +8,7 @@ use http::StatusCode;
 use serde_json::{Value, json};
 #[cfg(feature = "postgres")]
 use sqlx::ConnectOptions as _;
+use tokio::signal::unix::{SignalKind, signal};
 use uuid::Uuid;
 
 use super::{Kind, Manifest, Result, folder, manifest_of, sha256};
@@ -24,6 +25,9 @@ use crate::settings::Settings;
 /// Rows of pictures are kept apart, from the owner of the table too.
 #[cfg(feature = "postgres")]
 const KEPT_APART: &str = "images: row security true, forced true";
+
+/// How folders for a restored copy are called.
+const SCRATCH: &str = "restore-drill-";
 
 /// A folder that is gone afterwards.
 struct Scratch(PathBuf);
@@ -54,7 +58,15 @@ pub(crate) fn run(config: &Config, from: Option<&Path>, json: bool) -> Result<()
     let done = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?
-        .block_on(drill.all(&path));
+        .block_on(async {
+            // An interruption tidies up too.
+            let mut terminated = signal(SignalKind::terminate())?;
+            tokio::select! {
+                done = drill.all(&path) => done,
+                _ = tokio::signal::ctrl_c() => Err("interrupted".into()),
+                _ = terminated.recv() => Err("terminated".into()),
+            }
+        });
     let Drill { steps, .. } = drill;
     let failed = steps
         .iter()
@@ -139,8 +151,22 @@ impl Drill<'_> {
         ) {
             return Ok(());
         }
-        let scratch =
-            Scratch(std::env::temp_dir().join(format!("rampart-restore-{}", Uuid::now_v7())));
+        // Where the data is, and not where everybody's files are.
+        for entry in fs::read_dir(&self.config.data_dir)
+            .into_iter()
+            .flatten()
+            .flatten()
+        {
+            if entry.file_name().to_string_lossy().starts_with(SCRATCH) {
+                // One that was killed could not do that.
+                let _ = fs::remove_dir_all(entry.path());
+            }
+        }
+        let scratch = Scratch(
+            self.config
+                .data_dir
+                .join(format!("{SCRATCH}{}", Uuid::now_v7())),
+        );
         private_folder(&scratch.0)?;
         match manifest.kind {
             Kind::Sqlite => self.sqlite(path, &manifest, &scratch.0).await,
@@ -265,6 +291,8 @@ impl Drill<'_> {
         let name = format!("rampart_drill_{}", Uuid::now_v7().simple());
         let begun = Instant::now();
         crate::db::at_server(maker, format!("CREATE DATABASE {name}")).await?;
+        let closed = format!("REVOKE ALL ON DATABASE {name} FROM PUBLIC");
+        crate::db::at_server(maker, closed).await?;
         let into = maker.as_ref().clone().database(&name);
         let done = self.restored(path, manifest, scratch, &into, begun).await;
         let begun = Instant::now();

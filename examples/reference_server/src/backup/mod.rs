@@ -16,7 +16,7 @@ use sha2::{Digest as _, Sha256};
 use crate::audit::{datetime, hex};
 use crate::cli::say;
 use crate::config::Config;
-use crate::db::{Db, Digests, Location, now, private_folder};
+use crate::db::{Digests, Location, now, private_folder};
 
 pub(crate) use drill::run as restore_drill;
 
@@ -109,8 +109,10 @@ pub(crate) fn run(config: &Config, to: Option<&Path>, json: bool) -> Result<()> 
 async fn copy(config: &Config, path: &Path) -> Result<(Digests, Vec<String>)> {
     match &config.database {
         Location::Sqlite(from) => {
-            // A missing one would be made.
-            drop(Db::open(&config.database).await?);
+            // As it is: a copy comes before the tables are changed.
+            if !from.exists() {
+                return Err(format!("{} is not there", from.display()).into());
+            }
             crate::db::copy_sqlite(from, path).await?;
             let (whole, tables) = crate::db::look_into_sqlite(path).await?;
             if whole != "ok" {

@@ -149,7 +149,8 @@ pub(super) const ALL: &[Rule] = rules! {
     "RP013" Warning "3.4.2" "Every subdomain, also one that is forgotten or taken over, may act for its visitors."
         "list origins one by one"
         |facts| {
-            let wild: Vec<_> = facts.config.origins.entries().into_iter().filter(|origin| origin.contains('*')).collect();
+            let origins = facts.config.origins.entries().into_iter();
+            let wild: Vec<_> = origins.filter(|origin| origin.contains('*')).collect();
             when(!wild.is_empty(), format!("CORS_ORIGINS has {}", wild.join(", ")))
         };
     "RP014" Error "4.1.3" "This program speaks no TLS, so a proxy does; without its name all clients have one address, and one limit."

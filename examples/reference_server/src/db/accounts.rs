@@ -49,17 +49,22 @@ impl Db {
     }
 
     /// Adds an account of an administrator, unless there is one with this address;
-    /// tells whether it did.
-    pub(crate) async fn add_admin(&self, email: &str, password_hash: &str) -> Result<bool> {
+    /// returns its identifier.
+    pub(crate) async fn add_admin(
+        &self,
+        email: &str,
+        password_hash: &str,
+    ) -> Result<Option<String>> {
+        let id = Uuid::now_v7().to_string();
         on!(self, pool => {
             let done = sqlx::query("INSERT INTO users (id, email, password_hash, role, created_at) VALUES ($1, $2, $3, 'admin', $4) ON CONFLICT (email) DO NOTHING")
-                .bind(Uuid::now_v7().to_string())
+                .bind(&id)
                 .bind(email)
                 .bind(password_hash)
                 .bind(now())
                 .execute(pool)
                 .await?;
-            Ok(done.rows_affected() == 1)
+            Ok((done.rows_affected() == 1).then_some(id))
         })
     }
 
@@ -93,7 +98,8 @@ impl Db {
     ) -> Result<bool> {
         on!(self, pool => {
             let done =
-                sqlx::query("UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2")
+                sqlx::query("UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2 \
+                 AND disabled_at IS NULL AND must_reset_at IS NULL")
                     .bind(id)
                     .bind(old)
                     .bind(new)
@@ -127,27 +133,48 @@ impl Db {
         })
     }
 
-    /// Keeps an account from signing in, or lets it again; tells whether there is one.
+    /// Keeps an account from signing in, and uses up the tokens that would set another
+    /// password; or lets it sign in again. Tells whether there is one.
     pub(crate) async fn set_disabled(&self, id: &str, disabled: bool) -> Result<bool> {
         on!(self, pool => {
+            let mut transaction = pool.begin().await?;
             let done = sqlx::query("UPDATE users SET disabled_at = $2 WHERE id = $1")
                 .bind(id)
                 .bind(disabled.then(now))
-                .execute(pool)
+                .execute(&mut *transaction)
                 .await?;
+            if disabled {
+                sqlx::query("UPDATE one_time_tokens SET used_at = $2 WHERE user_id = $1 AND used_at IS NULL")
+                    .bind(id)
+                    .bind(now())
+                    .execute(&mut *transaction)
+                    .await?;
+            }
+            transaction.commit().await?;
             Ok(done.rows_affected() == 1)
         })
     }
 
-    /// Makes the passwords of an account, or of all, open nothing until another
-    /// one is set; tells of how many.
+    /// Makes the passwords of an account, or of all, open nothing until another one is
+    /// set, and uses up the tokens that are on their way; tells of how many accounts.
     pub(crate) async fn force_reset(&self, id: Option<&str>) -> Result<u64> {
         on!(self, pool => {
+            let mut transaction = pool.begin().await?;
+            if self.is_postgres() {
+                // As many accounts as there are.
+                sqlx::query("SET LOCAL statement_timeout = '10min'").execute(&mut *transaction).await?;
+            }
             let done = sqlx::query("UPDATE users SET must_reset_at = $2 WHERE ($1 IS NULL OR id = $1)")
                 .bind(id)
                 .bind(now())
-                .execute(pool)
+                .execute(&mut *transaction)
                 .await?;
+            sqlx::query("UPDATE one_time_tokens SET used_at = $2 WHERE used_at IS NULL AND ($1 IS NULL OR user_id = $1)")
+                .bind(id)
+                .bind(now())
+                .execute(&mut *transaction)
+                .await?;
+            transaction.commit().await?;
             Ok(done.rows_affected())
         })
     }

@@ -47,8 +47,13 @@ const ROW: &str = "SELECT seq, at, event, level, actor, subject, session, incide
                    prev_hash, hash FROM audit";
 
 impl Db {
-    /// Adds rows to the end; all of them, or none. Whoever else adds waits.
-    pub(crate) async fn append_audit(&self, entries: &[Entry]) -> Result<AuditHead> {
+    /// Adds rows to the end; all of them, or none. Whoever else adds waits. Returns the
+    /// new end, and whether a row that is remembered elsewhere is still there.
+    pub(crate) async fn append_audit(
+        &self,
+        entries: &[Entry],
+        remembered: Option<&AuditHead>,
+    ) -> Result<(AuditHead, bool)> {
         const ADD: &str = "INSERT INTO audit (seq, at, event, level, actor, subject, session, incident, request_id, \
                            address, detail, prev_hash, hash) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
         on!(self, pool => {
@@ -58,6 +63,14 @@ impl Db {
                 sqlx::query_as("UPDATE audit_head SET seq = seq WHERE id = 1 RETURNING seq, hash")
                     .fetch_one(&mut *transaction)
                     .await?;
+            let found: Option<String> = match remembered {
+                Some(remembered) => sqlx::query_scalar("SELECT hash FROM audit WHERE seq = $1")
+                    .bind(remembered.seq)
+                    .fetch_optional(&mut *transaction)
+                    .await?,
+                None => None,
+            };
+            let intact = remembered.is_none_or(|remembered| found.as_ref() == Some(&remembered.hash));
             for entry in entries {
                 let row = entry.clone().into_row(&head);
                 sqlx::query(ADD)
@@ -84,7 +97,7 @@ impl Db {
                 .execute(&mut *transaction)
                 .await?;
             transaction.commit().await?;
-            Ok(head)
+            Ok((head, intact))
         })
     }
 

@@ -144,7 +144,9 @@ impl Db {
         let db = match location {
             Location::Sqlite(path) => Self::open_file(path).await?,
             #[cfg(feature = "postgres")]
-            Location::Postgres(options) => Self::connect(options.as_ref().clone()).await?,
+            Location::Postgres(options) => {
+                Self::connect_patiently(options.as_ref().clone()).await?
+            }
         };
         db.migrate().await?;
         Ok(db)
@@ -184,8 +186,23 @@ impl Db {
             ("statement_timeout", "5s"),
             ("idle_in_transaction_session_timeout", "10s"),
         ]);
+        Self::connect_with(options, 10).await
+    }
+
+    /// Connects to change tables, which takes as long as it takes; but nobody else waits
+    /// for long because of it.
+    #[cfg(feature = "postgres")]
+    async fn connect_patiently(options: PgConnectOptions) -> Opened<Self> {
+        let options = options
+            .application_name("reference-server migrate")
+            .options([("lock_timeout", "10s")]);
+        Self::connect_with(options, 2).await
+    }
+
+    #[cfg(feature = "postgres")]
+    async fn connect_with(options: PgConnectOptions, connections: u32) -> Opened<Self> {
         let pool = PgPoolOptions::new()
-            .max_connections(10)
+            .max_connections(connections)
             .acquire_timeout(ACQUIRE)
             .connect_with(options)
             .await?;
@@ -239,7 +256,7 @@ impl Db {
     }
 
     /// Compares the tables with those of this version.
-    async fn check_version(&self) -> Opened<()> {
+    pub(crate) async fn check_version(&self) -> Opened<()> {
         let known = match &self.pool {
             Pool::Sqlite(_) => sqlx::migrate!("./migrations/sqlite"),
             #[cfg(feature = "postgres")]

@@ -30,6 +30,8 @@ pub(crate) struct NewToken<'a> {
     pub(crate) id: &'a str,
     pub(crate) hash: &'a str,
     pub(crate) expires_at: i64,
+    /// Whether an operator sends it: strangers cannot use up how many there may be.
+    pub(crate) by_operator: bool,
 }
 
 /// How many tokens an account gets in an hour, so that nobody fills its mailbox.
@@ -65,14 +67,14 @@ impl Db {
             let added = sqlx::query(
                 "INSERT INTO one_time_tokens (id, user_id, purpose, token_hash, created_at, expires_at) \
                  SELECT $1, $2, 'password_reset', $3, $4, $5 WHERE \
-                 (SELECT count(*) FROM one_time_tokens WHERE user_id = $2 AND created_at > $4 - 3600) < $6",
+                 (SELECT count(*) FROM one_time_tokens WHERE user_id = $2 AND created_at > $4 - 3600 AND used_at IS NULL) < $6",
             )
             .bind(token.id)
             .bind(user)
             .bind(token.hash)
             .bind(now())
             .bind(token.expires_at)
-            .bind(TOKENS_AN_HOUR)
+            .bind(if token.by_operator { i64::MAX } else { TOKENS_AN_HOUR })
             .execute(&mut *transaction)
             .await?;
             if added.rows_affected() == 0 {
@@ -146,6 +148,8 @@ impl Db {
     ) -> Result<bool> {
         on!(self, pool => {
             let mut transaction = pool.begin().await?;
+            // Two links at once wait for each other here.
+            sqlx::query("UPDATE users SET id = id WHERE id = $1").bind(user).execute(&mut *transaction).await?;
             let used = sqlx::query(
                 "UPDATE one_time_tokens SET used_at = $2 WHERE token_hash = $1 AND user_id = $3 AND used_at IS NULL AND expires_at > $2",
             )
@@ -162,7 +166,7 @@ impl Db {
                 .bind(now())
                 .execute(&mut *transaction)
                 .await?;
-            sqlx::query("UPDATE users SET password_hash = $2, must_reset_at = NULL WHERE id = $1")
+            sqlx::query("UPDATE users SET password_hash = $2, must_reset_at = NULL WHERE id = $1 AND disabled_at IS NULL")
                 .bind(user)
                 .bind(password_hash)
                 .execute(&mut *transaction)
@@ -193,6 +197,11 @@ impl Db {
         except: Option<&str>,
     ) -> Result<u64> {
         on!(self, pool => {
+            let mut transaction = pool.begin().await?;
+            if self.is_postgres() {
+                // As many accounts as there are.
+                sqlx::query("SET LOCAL statement_timeout = '10min'").execute(&mut *transaction).await?;
+            }
             let done = sqlx::query(
                 "INSERT INTO outbox (id, user_id, template, incident_id, next_attempt_at, created_at) \
                  SELECT $1 || '.' || id || '.' || $2, id, $2, $1, $3, $3 FROM users WHERE id <> $4 ON CONFLICT DO NOTHING",
@@ -201,8 +210,9 @@ impl Db {
             .bind(template)
             .bind(now())
             .bind(except.unwrap_or_default())
-            .execute(pool)
+            .execute(&mut *transaction)
             .await?;
+            transaction.commit().await?;
             Ok(done.rows_affected())
         })
     }
@@ -213,7 +223,7 @@ impl Db {
             sqlx::query_as(
                 "SELECT outbox.id, user_id, email, template, token_id, incident_id, attempts \
                  FROM outbox JOIN users ON users.id = user_id WHERE status = 'queued' AND next_attempt_at <= $1 \
-                 AND ($3 IS NULL OR incident_id = $3) ORDER BY next_attempt_at, outbox.id LIMIT $2",
+                 AND ($3 IS NULL OR incident_id = $3) ORDER BY incident_id IS NOT NULL, next_attempt_at, outbox.id LIMIT $2",
             )
             .bind(now())
             .bind(limit)
@@ -228,7 +238,7 @@ impl Db {
     pub(crate) async fn take_mail(&self, mail: &Mail, until: i64) -> Result<bool> {
         on!(self, pool => {
             let done = sqlx::query(
-                "UPDATE outbox SET next_attempt_at = $3, attempts = attempts + 1 \
+                "UPDATE outbox SET next_attempt_at = $3, attempts = attempts + 1, error = NULL \
                  WHERE id = $1 AND attempts = $2 AND status = 'queued'",
             )
             .bind(&mail.id)
@@ -265,6 +275,20 @@ impl Db {
                 .execute(pool)
                 .await
                 .map(drop)
+        })
+    }
+
+    /// Lets mails of an incident that could not be delivered wait again.
+    pub(crate) async fn retry_failed_mails(&self, incident: &str) -> Result<()> {
+        on!(self, pool => {
+            sqlx::query(
+                "UPDATE outbox SET status = 'queued', attempts = 0, next_attempt_at = $2 WHERE incident_id = $1 AND status = 'failed'",
+            )
+            .bind(incident)
+            .bind(now())
+            .execute(pool)
+            .await
+            .map(drop)
         })
     }
 

@@ -99,6 +99,27 @@ impl Db {
         })
     }
 
+    /// Tells whether the records of everybody can be seen, so that an object without one
+    /// is one that nobody needs: the tables are those of this version, and the policy that
+    /// shows them is there.
+    pub(crate) async fn sees_every_picture(&self) -> bool {
+        if self.check_version().await.is_err() {
+            return false;
+        }
+        if !self.is_postgres() {
+            return true;
+        }
+        let shown: Result<bool> = on!(self, pool => {
+            sqlx::query_scalar(
+                "SELECT EXISTS (SELECT 1 FROM pg_policies WHERE schemaname = current_schema() AND tablename = 'images' \
+                 AND policyname = 'housekeeping')",
+            )
+            .fetch_one(pool)
+            .await
+        });
+        shown.unwrap_or(false)
+    }
+
     /// Lists objects that were noted before a time and that no picture is stored as.
     pub(crate) async fn unused_objects(&self, before: i64, limit: i64) -> Result<Vec<String>> {
         on!(self, pool => {

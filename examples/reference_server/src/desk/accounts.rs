@@ -21,15 +21,18 @@ impl Desk {
     /// Adds an account of an administrator; tells whether there was none.
     pub(crate) async fn add_admin(&self, by: By<'_>, email: &str, hash: &str) -> Result<bool> {
         let work = async { Ok(self.db.add_admin(email, hash).await?) };
-        self.recorded(by, "add_admin", None, work, |added| json!({"added": added}))
-            .await
+        let outcome = |id: &Option<String>| json!({"added": id});
+        let id = self.recorded(by, "add_admin", None, work, outcome).await?;
+        Ok(id.is_some())
     }
 
     /// Keeps an account from signing in, and ends its sessions.
     pub(crate) async fn disable(&self, by: By<'_>, user: &str) -> Result<()> {
         let work = async {
+            // Before, so that a failure leaves nobody signed in to an account that is
+            // closed; and after, for those who were faster.
+            self.end_all_of(user, EndReason::SecurityIncident).await?;
             self.db.set_disabled(user, true).await?;
-            self.db.discard_tokens(user).await?;
             self.end_all_of(user, EndReason::SecurityIncident).await
         };
         self.recorded(by, "disable", Some(user), work, |()| Value::Null)
@@ -86,14 +89,15 @@ impl Desk {
 
     /// Ends the sessions of everybody.
     pub(crate) async fn revoke_everyone(&self, by: By<'_>, told: EndReason) -> Result<()> {
-        let work = async {
-            self.sessions
-                .end(EndSessions::Everyone, told, SystemClock.unix_now())
-                .await?;
-            Ok(())
-        };
+        let work = self.end_everybody(told);
         self.recorded(by, "revoke_everyone", None, work, |()| Value::Null)
             .await
+    }
+
+    async fn end_everybody(&self, told: EndReason) -> Result<()> {
+        let now = SystemClock.unix_now();
+        self.sessions.end(EndSessions::Everyone, told, now).await?;
+        Ok(())
     }
 
     async fn end_all_of(&self, user: &str, told: EndReason) -> Result<()> {
@@ -111,6 +115,7 @@ impl Desk {
     /// a link that sets a new one.
     pub(crate) async fn force_reset(&self, by: By<'_>, user: &str) -> Result<bool> {
         let work = async {
+            self.end_all_of(user, EndReason::SecurityIncident).await?;
             self.db.force_reset(Some(user)).await?;
             self.end_all_of(user, EndReason::SecurityIncident).await?;
             Ok(self.post.queue_reset(user, SET_A_NEW_PASSWORD).await?)
@@ -129,14 +134,9 @@ impl Desk {
     /// accounts.
     pub(crate) async fn force_reset_everyone(&self, by: By<'_>) -> Result<u64> {
         let work = async {
+            self.end_everybody(EndReason::SecurityIncident).await?;
             let accounts = self.db.force_reset(None).await?;
-            self.sessions
-                .end(
-                    EndSessions::Everyone,
-                    EndReason::SecurityIncident,
-                    SystemClock.unix_now(),
-                )
-                .await?;
+            self.end_everybody(EndReason::SecurityIncident).await?;
             Ok(accounts)
         };
         self.recorded(

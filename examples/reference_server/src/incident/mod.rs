@@ -61,6 +61,9 @@ pub(crate) enum IncidentCommand {
         /// Goes on with what was noted before, and notes nothing.
         #[arg(long)]
         resume: bool,
+        /// Tries those again that could not be delivered.
+        #[arg(long)]
+        retry_failed: bool,
         /// Does not ask.
         #[arg(long)]
         yes: bool,
@@ -120,6 +123,7 @@ pub(crate) fn run(config: &Config, command: &IncidentCommand) -> Result<()> {
             incident,
             rate,
             resume,
+            retry_failed,
             yes,
             json,
         } => Desk::run(config, async |desk| {
@@ -132,12 +136,21 @@ pub(crate) fn run(config: &Config, command: &IncidentCommand) -> Result<()> {
                 desk.notify(By::operator(None), &incident.id, template, None)
                     .await?;
             }
+            if *retry_failed {
+                desk.db.retry_failed_mails(&incident.id).await?;
+            }
             let counts = notify::send(desk, &incident.id, *rate).await?;
             say(&match json {
                 true => json!({"incident": incident.id, "sent": counts.sent, "failed": counts.failed, "queued": counts.queued}).to_string(),
                 false => format!("{} mails sent, {} failed", counts.sent, counts.failed),
             });
-            Ok(())
+            match counts.sent == 0 && counts.failed > 0 {
+                true => Err(
+                    "no mail could be delivered; mend that, and come back with --retry-failed"
+                        .into(),
+                ),
+                false => Ok(()),
+            }
         }),
         IncidentCommand::Report { id } => block_on(async {
             let db = Db::open(&config.database).await?;

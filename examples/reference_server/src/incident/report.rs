@@ -46,13 +46,18 @@ pub(crate) async fn markdown(db: &Db, incident: &Incident) -> Result<String, sql
         mails.queued,
         mails.failed,
     );
-    let mut unproved = Vec::new();
-    for row in &rows {
+    let (mut steps, mut unproved) = (0, Vec::new());
+    // Mails that failed are counted above; a row for each would hide the rest.
+    for row in rows
+        .iter()
+        .filter(|row| row["event"] != "x_rampart_mail_failed")
+    {
         let detail = &row["detail"];
         let (what, outcome) = match row["event"].as_str() {
             Some("x_rampart_incident_step") => {
                 let step = plain(&detail["step"]);
                 let proved = detail["proved"] == true;
+                steps += 1;
                 if !proved {
                     unproved.push(step.clone());
                 }
@@ -85,7 +90,9 @@ pub(crate) async fn markdown(db: &Db, incident: &Incident) -> Result<String, sql
         );
     }
     text += "\n## Not proved\n\n";
-    if unproved.is_empty() {
+    if steps == 0 {
+        text += "No proof was attempted: only `incident respond` proves what it does.\n";
+    } else if unproved.is_empty() {
         text += "Nothing: every step was proved.\n";
     }
     for step in unproved {
@@ -103,9 +110,17 @@ fn left(seconds: i64) -> String {
 
 /// A text that stays in its cell.
 fn cell(text: &str) -> String {
-    text.replace('|', "\\|")
-        .replace(['\n', '\r'], " ")
-        .replace('<', "&lt;")
+    let mut told = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            c if c.is_control() => told.push(' '),
+            '<' => told.push_str("&lt;"),
+            '&' => told.push_str("&amp;"),
+            '\\' | '|' | '`' | '*' | '_' | '[' | ']' | '!' => told.extend(['\\', c]),
+            c => told.push(c),
+        }
+    }
+    told
 }
 
 fn plain(value: &Value) -> String {

@@ -17,7 +17,6 @@ use crate::audit::{Audit, Entry};
 use crate::db::{Mail, NewToken, now};
 
 /// How long a server may take to accept a mail.
-#[cfg(feature = "smtp")]
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How long a mail is taken for, in seconds: longer than that.
@@ -77,7 +76,15 @@ impl Post {
             return Ok(());
         }
         let outcome = match self.write(mail).await? {
-            Ok(message) => self.transport.send(&mail.id, message).await,
+            Ok(message) => {
+                let sent = tokio::time::timeout(PATIENCE, self.transport.send(&mail.id, message));
+                let late = || {
+                    Err(Undelivered::Later(
+                        "the mail server does not answer".to_owned(),
+                    ))
+                };
+                sent.await.unwrap_or_else(|_| late())
+            }
             Err(reason) => Err(Undelivered::Never(reason)),
         };
         let attempts = mail.attempts + 1;
@@ -103,13 +110,13 @@ impl Post {
             }
             Err(Undelivered::Never(error)) => {
                 self.db.finish_mail(&mail.id, Some(&error)).await?;
-                let mut entry = Entry::warn("x_rampart_mail_failed")
+                // In the log by its own name: a row for each mail would crowd out the story of
+                // an incident.
+                let entry = Entry::warn("x_rampart_mail_failed")
                     .subject(&mail.user_id)
                     .detail("template", mail.template.as_str())
+                    .detail("of_incident", mail.incident_id.as_deref())
                     .detail("error", error);
-                if let Some(incident) = &mail.incident_id {
-                    entry = entry.incident(incident);
-                }
                 note(entry);
                 "failed"
             }
@@ -131,6 +138,7 @@ impl Post {
                         id,
                         hash: &hash,
                         expires_at,
+                        by_operator: false,
                     })
                     .await?
                 {

@@ -87,6 +87,7 @@ impl Post {
             id: &id,
             hash: &hash,
             expires_at: now() + lifetime(template),
+            by_operator: template != PASSWORD_RESET,
         };
         self.db.add_token_mail(user, template, &token).await
     }

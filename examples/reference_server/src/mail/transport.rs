@@ -58,6 +58,16 @@ pub(crate) enum Undelivered {
     Never(String),
 }
 
+/// Whether a server refuses this mail for good. That it refuses us, or does not serve
+/// anybody, is no reason to give mails up: somebody mends that (RFC 5321 section 4.2.3,
+/// RFC 4954 section 6).
+#[cfg(feature = "smtp")]
+fn is_about_the_mail(error: &lettre::transport::smtp::Error) -> bool {
+    let code = error.status().map(|code| code.to_string());
+    error.is_permanent()
+        && code.is_some_and(|code| matches!(code.as_str(), "550" | "551" | "552" | "553"))
+}
+
 impl Transport {
     /// Gets ready to send; connects to nobody yet.
     ///
@@ -103,7 +113,9 @@ impl Transport {
             #[cfg(feature = "smtp")]
             Self::Server(server) => match server.send(message).await {
                 Ok(_) => Ok(()),
-                Err(error) if error.is_permanent() => Err(Undelivered::Never(error.to_string())),
+                Err(error) if is_about_the_mail(&error) => {
+                    Err(Undelivered::Never(error.to_string()))
+                }
                 Err(error) => Err(Undelivered::Later(error.to_string())),
             },
             Self::Nowhere => Err(Undelivered::Later("SMTP_URL is not set".to_owned())),

@@ -8,7 +8,10 @@ use super::Who;
 const NONE: Body = Body::None;
 
 macro_rules! operations {
-    ($($method:ident $path:literal $who:ident ($body:expr) $([$($query:literal),*])? => $($status:literal $answer:expr),+; $($refused:literal $code:literal),*; $summary:literal)*) => {
+    ($(
+        $method:ident $path:literal $who:ident ($body:expr) $([$($query:literal),*])?
+        => $($status:literal $answer:expr),+; $($refused:literal $code:literal),*; $summary:literal
+    )*) => {
         &[$(Operation {
             method: stringify!($method),
             path: $path,
@@ -57,14 +60,14 @@ pub(super) const ALL: &[Operation] = operations! {
     POST "/api/admin/users/{id}/disable" Admin (OptionalJson("Why")) => 202 Json("Accepted"); 404 "not_found", 409 "own_account"; "Keeps an account from signing in."
     POST "/api/admin/users/{id}/enable" Admin (OptionalJson("Why")) => 202 Json("Accepted"); 404 "not_found"; "Lets an account sign in again."
     POST "/api/admin/users/{id}/revoke" Admin (OptionalJson("Why")) => 202 Json("Accepted"); 404 "not_found"; "Ends the sessions of an account."
-    POST "/api/admin/users/{id}/force-reset" Admin (OptionalJson("Why")) => 202 Json("Accepted"); 404 "not_found"; "Asks an account for another password."
+    POST "/api/admin/users/{id}/force-reset" Admin (OptionalJson("Why")) => 202 Json("Accepted"); 404 "not_found", 409 "no_mail"; "Asks an account for another password."
     GET "/api/admin/audit" Admin (NONE) ["cursor", "event", "actor", "subject", "incident"] => 200 Json("AuditRows"); 400 "invalid_query"; "Lists the audit log, newest first."
     GET "/api/admin/audit/verify" Admin (NONE) => 200 Json("Verdict"); ; "Finds out whether the audit log was changed."
     GET "/api/admin/incidents" Admin (NONE) => 200 Json("Incidents"); ; "Lists incidents, and what is switched on."
     POST "/api/admin/incidents" Admin (Body::Json("Opening")) => 201 Json("Incident"); 422 "invalid_title"; "Opens an incident."
     GET "/api/admin/incidents/{id}" Admin (NONE) => 200 Json("Incident"); 404 "not_found"; "Shows what was done about an incident."
     POST "/api/admin/incidents/{id}/actions" Admin (Body::Json("Action")) => 200 Json("Outcome");
-        404 "not_found", 409 "conflict", 409 "incident_closed"; "Does something about an incident."
+        404 "not_found", 409 "conflict", 409 "incident_closed", 409 "no_mail"; "Does something about an incident."
     GET "/.well-known/jwks.json" Everybody (NONE) => 200 Answer::JsonAs("application/jwk-set+json", "JwkSet"), 304 Empty; ; "Publishes the public keys of access tokens."
     GET "/.well-known/security.txt" Everybody (NONE) => 200 Text("text/plain"); ; "Says whom to tell about a hole (RFC 9116)."
     GET "/.well-known/upload-policy" Everybody (NONE) => 200 Json("UploadPolicy"); ; "Says which pictures are taken."

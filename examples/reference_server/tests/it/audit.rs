@@ -155,6 +155,36 @@ fn check_noticed(statements: &'static [&'static str], broken_at: i64, problem: &
     });
 }
 
+#[tokio::test]
+async fn a_cut_tail_is_noticed_however_long_the_log_grows_after_it() {
+    let server = Server::start();
+    for number in 0..4 {
+        server.register(&format!("user{number}@example.com")).await;
+    }
+    crate::server::within(5, async || verify(&server).1["rows"] == 5).await;
+    let file = SqliteConnectOptions::new().filename(server.data.path().join("rampart.db"));
+    let pool = SqlitePool::connect_with(file).await.expect("a database");
+    for statement in [
+        "DROP TRIGGER audit_is_not_deleted",
+        "DELETE FROM audit WHERE seq >= 4",
+        "UPDATE audit_head SET seq = 3, hash = (SELECT hash FROM audit WHERE seq = 3)",
+    ] {
+        sqlx::query(statement).execute(&pool).await.expect("done");
+    }
+    pool.close().await;
+    for number in 0..6 {
+        server.register(&format!("other{number}@example.com")).await;
+    }
+    crate::server::within(5, async || verify(&server).1["rows"] == 9).await;
+    let (status, verdict) = verify(&server);
+    assert_eq!(
+        (status, &verdict["broken_at"]),
+        (Some(1), &json!(5)),
+        "{verdict}"
+    );
+    assert!(server.log().contains("not in the audit log any more"));
+}
+
 #[test]
 fn an_edited_row_is_noticed() {
     check_noticed(

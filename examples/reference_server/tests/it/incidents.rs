@@ -138,7 +138,7 @@ async fn a_pepper_that_was_not_replaced_is_not_proved() {
         "{response}"
     );
     let report = server.command(&["incident", "report", &text(&response, "incident")], &[]);
-    assert!(String::from_utf8_lossy(&report.stdout).contains("## Not proved\n\n- check_pepper"));
+    assert!(String::from_utf8_lossy(&report.stdout).contains("## Not proved\n\n- check\\_pepper"));
 }
 
 #[tokio::test]

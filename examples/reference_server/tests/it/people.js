@@ -74,13 +74,15 @@ async function drive() {
   at("open-incident").requestSubmit();
   await until("the incident is shown", () => at("switches")?.childElementCount > 0);
   const title = at("incident-name").textContent;
+  const offers = (text) => () => [...at("switches").querySelectorAll("button")].some((one) => one.textContent === text);
   press("switches", "Refuse changes");
-  await until("it is told", () => !at("read-only").hidden);
+  await until("it is told", () => !at("read-only").hidden && offers("Allow changes")());
   press("switches", "Allow changes");
   await until("it is over", () => at("read-only").hidden);
   at("verify-audit").click();
   await until("the log was verified", () => at("audit-verdict").textContent);
   const verdict = at("audit-verdict").textContent.replace(/\d+/, "N");
+  await until("it can be refused again", offers("Refuse changes"));
   press("switches", "Sign everybody out");
   await until("a word is asked for", () => at("confirm").open);
   type("confirm-word", "no");

@@ -179,11 +179,39 @@ async fn a_password_that_an_operator_took_away_looks_like_a_wrong_one() {
     assert_eq!(ended["reason"], "security_incident");
 
     let link = token_in(&server.mail("ann@example.com", |mail| mail.contains("#reset")));
+    // The one that was taken away is no new one.
+    let same = refused(
+        reset(&server, &link, PASSWORD).await,
+        422,
+        "password_rejected",
+    )
+    .await;
+    assert_eq!(same["reason"], "same_as_before");
     assert_eq!(
         reset(&server, &link, NEW).await.status(),
         StatusCode::NO_CONTENT
     );
     assert_eq!(server.sign_in("ann@example.com", NEW).await, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_link_that_was_on_its_way_does_not_undo_a_forced_reset() {
+    let server = Server::start();
+    server.register("ann@example.com").await;
+    // A stranger uses up what the owner may ask for, and holds a link.
+    for _ in 0..5 {
+        forgot(&server, "ann@example.com").await;
+    }
+    let old = token_in(&server.mail("ann@example.com", |mail| mail.contains("asked for a new")));
+    let forced = server.command(&["users", "force-reset", "--user", "ann@example.com"], &[]);
+    assert!(forced.status.success(), "{forced:?}");
+    let late = reset(&server, &old, NEW).await;
+    refused(late, 400, "token_used_or_expired").await;
+    let mail = server.mail("ann@example.com", |mail| {
+        mail.contains("To protect your account")
+    });
+    let done = reset(&server, &token_in(&mail), NEW).await;
+    assert_eq!(done.status(), StatusCode::NO_CONTENT);
 }
 
 #[tokio::test]

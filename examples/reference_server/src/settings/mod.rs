@@ -1,13 +1,12 @@
 //! The settings as texts, with where they came from.
 
+mod sources;
+
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
-
-use crate::db::is_open_to_others;
-use crate::secrets;
 
 /// Settings that may be given as flags. Secrets may not: everybody on the
 /// machine can read a command line.
@@ -146,20 +145,6 @@ pub(crate) const NAMES: &[&str] = &[
     "UPLOAD_QUOTA_BYTES",
 ];
 
-/// Settings that may hold a password, and may be in a file instead: `NAME_FILE`.
-const IN_FILES: &[&str] = &[
-    "DATABASE_URL",
-    "MIGRATOR_DATABASE_URL",
-    "BACKUP_DATABASE_URL",
-    "DRILL_DATABASE_URL",
-    "REDIS_URL",
-    "AWS_ACCESS_KEY_ID",
-    "AWS_SECRET_ACCESS_KEY",
-];
-
-/// A file of settings beside a development server.
-const DOT_ENV: &str = ".env";
-
 /// Settings of services that this build does not have.
 const UNAVAILABLE: &[(&str, &str)] = &[
     #[cfg(not(feature = "redis"))]
@@ -234,64 +219,9 @@ impl Settings {
                 settings.values.insert(name.to_owned(), value);
             }
         }
-        settings.read_dot_env(Path::new(DOT_ENV));
+        settings.read_dot_env();
         settings.read_files();
         settings
-    }
-
-    /// Takes what nobody else said from a file beside a development server. In
-    /// production it is not read.
-    fn read_dot_env(&mut self, path: &Path) {
-        if !path.exists() || self.get("RAMPART_ENV").unwrap_or("dev") != "dev" {
-            return;
-        }
-        if is_open_to_others(path).unwrap_or(true) {
-            let text = "can be read by others on this machine; take their permissions away (chmod 600 .env)";
-            self.problems.push(Problem::new(DOT_ENV, text));
-            return;
-        }
-        let entries = dotenvy::from_path_iter(path).into_iter().flatten();
-        for entry in entries {
-            match entry {
-                Ok((name, value)) => drop(self.values.entry(name).or_insert(value)),
-                // The line may hold a secret.
-                Err(_) => {
-                    self.problems.push(Problem::new(
-                        DOT_ENV,
-                        "has a line that is no NAME=VALUE; mend or remove it",
-                    ));
-                    return;
-                }
-            }
-        }
-        if self
-            .get("RAMPART_ENV")
-            .is_some_and(|environment| environment != "dev")
-        {
-            let text = "cannot be for production; set RAMPART_ENV in the environment, and everything else with it";
-            self.problems.push(Problem::new(DOT_ENV, text));
-        }
-    }
-
-    /// Takes settings that are in files.
-    fn read_files(&mut self) {
-        for name in IN_FILES {
-            let file_name = format!("{name}_FILE");
-            let Some(path) = self.get(&file_name).map(PathBuf::from) else {
-                continue;
-            };
-            if self.get(name).is_some() {
-                self.problems.push(Problem::new(
-                    *name,
-                    format!("is set, and {file_name} too; keep one of them"),
-                ));
-                continue;
-            }
-            match secrets::read_text(&path) {
-                Ok(text) => drop(self.values.insert((*name).to_owned(), text)),
-                Err(text) => self.problems.push(Problem::new(file_name, text)),
-            }
-        }
     }
 
     /// Takes settings from a list only, whatever the environment says.
