@@ -22,8 +22,11 @@ mod operators;
 #[cfg(all(feature = "postgres", feature = "redis", feature = "s3"))]
 mod outages;
 mod people;
+mod png;
 #[cfg(feature = "postgres")]
 mod postgres;
+#[cfg(feature = "postgres")]
+mod postgres_operations;
 #[cfg(feature = "postgres")]
 mod privileges;
 mod readme;
