@@ -7,6 +7,7 @@ mod backup;
 mod browser;
 #[cfg(feature = "s3")]
 mod bucket;
+mod canary;
 mod chromium;
 mod commands;
 mod cross_origin;
