@@ -121,7 +121,11 @@ enum Command {
     },
     /// Brings the tables of the database up to date, as `MIGRATOR_DATABASE_URL`
     /// if that is set.
-    Migrate,
+    Migrate {
+        /// Only says what would be done.
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// Prints the description of the HTTP interface, as OpenAPI.
     Openapi,
     /// Prints the layers in their order, and why each stands where it does.
@@ -183,7 +187,7 @@ pub(crate) fn run() -> ExitCode {
             with_config(flags, |config| audit_commands::run(&config, &command))
         }
         Command::Password { command } => outcome(password_commands::run(&command)),
-        Command::Migrate => with_config(flags, |config| migrate(&config)),
+        Command::Migrate { dry_run } => with_config(flags, |config| migrate(&config, dry_run)),
         Command::Openapi => {
             say(&crate::openapi::document()
                 .to_pretty_json()
@@ -227,11 +231,21 @@ fn outcome(outcome: Result<(), Box<dyn std::error::Error>>) -> ExitCode {
     }
 }
 
-fn migrate(config: &Config) -> Result<(), Box<dyn std::error::Error>> {
-    tokio::runtime::Builder::new_current_thread()
+fn migrate(config: &Config, dry_run: bool) -> Result<(), Box<dyn std::error::Error>> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
-        .build()?
-        .block_on(Db::open_and_migrate(&config.migrator))?;
+        .build()?;
+    if dry_run {
+        let pending = runtime.block_on(Db::pending(&config.migrator))?;
+        for step in &pending {
+            say(&format!("would run {step}"));
+        }
+        if pending.is_empty() {
+            say(&format!("{} is up to date", config.migrator));
+        }
+        return Ok(());
+    }
+    runtime.block_on(Db::open_and_migrate(&config.migrator))?;
     say(&format!("{} is up to date", config.migrator));
     Ok(())
 }

@@ -152,6 +152,41 @@ impl Db {
         Ok(db)
     }
 
+    /// Lists the steps that would bring the tables up to date, and changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// If the database cannot be opened.
+    pub(crate) async fn pending(location: &Location) -> Opened<Vec<String>> {
+        let (db, known) = match location {
+            Location::Sqlite(path) => {
+                let there = path.exists();
+                let db = match there {
+                    true => Some(Self::open_file(path).await?),
+                    false => None,
+                };
+                (db, sqlx::migrate!("./migrations/sqlite"))
+            }
+            #[cfg(feature = "postgres")]
+            Location::Postgres(options) => {
+                let db = Self::connect_patiently(options.as_ref().clone()).await?;
+                (Some(db), sqlx::migrate!("./migrations/postgres"))
+            }
+        };
+        // Without the table nothing was done yet.
+        let done: Vec<i64> = match &db {
+            Some(db) => on!(db, pool => {
+                sqlx::query_scalar("SELECT version FROM _sqlx_migrations WHERE success").fetch_all(pool).await
+            })
+            .unwrap_or_default(),
+            None => Vec::new(),
+        };
+        let steps = known.iter().filter(|step| !done.contains(&step.version));
+        Ok(steps
+            .map(|step| format!("{:04} {}", step.version, step.description))
+            .collect())
+    }
+
     async fn open_file(path: &Path) -> Opened<Self> {
         if let Some(folder) = path.parent() {
             private_folder(folder)?;

@@ -64,6 +64,31 @@ fn a_generated_secret_is_long_enough_and_never_the_same() {
 }
 
 #[test]
+fn a_migration_can_be_looked_at_first() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = folder.path().to_str().expect("UTF-8");
+    let migrate = |arguments: &[&str]| {
+        let output = run(
+            &[&["migrate"], arguments].concat(),
+            &[("RAMPART_DATA_DIR", data)],
+        );
+        assert!(output.status.success(), "{}", stderr(&output));
+        stdout(&output)
+    };
+    let pending = migrate(&["--dry-run"]);
+    assert!(
+        pending.starts_with("would run 0001 users and images\n"),
+        "{pending}"
+    );
+    assert!(
+        !folder.path().join("rampart.db").exists(),
+        "nothing was made"
+    );
+    assert!(migrate(&[]).ends_with("is up to date\n"));
+    assert!(migrate(&["--dry-run"]).ends_with("is up to date\n"));
+}
+
+#[test]
 fn every_wrong_setting_is_reported_at_once_without_its_secret() {
     let output = run(
         &["check"],

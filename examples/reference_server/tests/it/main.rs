@@ -12,6 +12,7 @@ mod chromium;
 mod commands;
 mod cross_origin;
 mod deploy;
+mod flood;
 mod images;
 mod incidents;
 mod keys;
