@@ -120,6 +120,10 @@ impl Rate {
 
     /// Gives a request back, as far as it has not come back by itself: `mark`
     /// is what [`Ruling::Left`] said when it was counted.
+    ///
+    /// A leaky bucket remembers a level and no requests. When others were given back that
+    /// had been counted before it, a request has drained earlier than its mark says, and
+    /// given back between the two it brings itself once more; never more than that.
     pub(super) fn refund(self, now: u64, cost: NonZeroU32, mark: u64, state: &mut State) {
         match self {
             Self::Gcra { interval, .. } => {

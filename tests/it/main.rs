@@ -7,6 +7,7 @@ mod csrf;
 mod examples;
 mod gate;
 mod jwt;
+mod leaks;
 mod misuse;
 mod origins;
 mod password;

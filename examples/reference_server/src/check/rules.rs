@@ -119,7 +119,7 @@ pub(super) const ALL: &[Rule] = rules! {
     "RP004" Error "11.4.2" "Without a pepper, whoever has the database can guess passwords."
         "set PASSWORD_PEPPER_FILE to the output of `gen-secret`"
         |facts| when(facts.config.pepper.is_none(), "PASSWORD_PEPPER was not given");
-    "RP005" Note "11.1.4" "A secret that was replaced still opens what it made."
+    "RP005" Note "13.3.4" "A secret that was replaced still opens what it made."
         "take SECRET_KEY_PREVIOUS away once refresh tokens of its time are over"
         |facts| when(!facts.config.previous_secrets.is_empty(), "SECRET_KEY_PREVIOUS is still set");
     "RP006" Error "13.3.2" "Others on this machine can read accounts or secrets."
@@ -198,38 +198,38 @@ pub(super) const ALL: &[Rule] = rules! {
     "RP025" Warning "5.2.4" "One account can fill the store."
         "set UPLOAD_QUOTA_BYTES to 10240MiB or less"
         |facts| when(facts.config.upload_quota_bytes > 10 * 1024 * 1024 * 1024, format!("UPLOAD_QUOTA_BYTES is {}", facts.config.upload_quota_bytes));
-    "RP026" Error "5.3.1" "Several machines share the database, but each has pictures of its own."
+    "RP026" Error "16.5.2" "Several machines share the database, but each has pictures of its own."
         "set STORAGE_URL=s3://BUCKET"
         |facts| when(!is_sqlite(facts) && matches!(facts.config.objects, Storage::Folder(_)), "pictures are in a folder beside a shared database");
     "RP027" Warning "6.4.3" "Nobody can set a forgotten password, and nobody can be told of a breach."
         "set SMTP_URL and MAIL_FROM"
         |facts| when(matches!(facts.config.mail, MailRoute::Nowhere | MailRoute::Folder(_)), "SMTP_URL is not set");
-    "RP028" Note "13.1.1" "One process on one machine: what it has is gone with it."
+    "RP028" Note "16.5.2" "One process on one machine: what it has is gone with it."
         "use Postgres for more"
         |facts| when(is_sqlite(facts), "the database is a file");
     "RP029" Error "13.2.2" "A statement that somebody smuggles in can do all that too."
         "use the roles of deploy/postgres/roles.sql"
         |facts| database(facts).and_then(|database| when(!database.misgivings.is_empty(), database.misgivings.join("; ")));
-    "RP030" Error "13.2.1" "Nothing works without it."
+    "RP030" Error "16.5.2" "Nothing works without it."
         "read what it says; run `migrate` if tables are missing"
         |facts| match (&facts.database, is_sqlite(facts)) {
             (Err(error), false) => Some(format!("the database cannot be used: {error}")),
             (Err(error), true) if !error.ends_with("is not there yet") => Some(format!("the database cannot be used: {error}")),
             _ => None,
         };
-    "RP031" Error "5.3.1" "Nothing can be uploaded or shown without it."
+    "RP031" Error "16.5.2" "Nothing can be uploaded or shown without it."
         "read what it says"
         |facts| facts.objects.as_ref().map(|error| format!("the object store cannot be read: {error}"));
     "RP032" Error "16.4.2" "Somebody changed what was written down."
         "treat it as an incident: `incident respond`"
         |facts| database(facts).and_then(|database| database.audit_problem.clone());
-    "RP033" Warning "13.1.1" "A copy that nobody has restored is a hope."
+    "RP033" Warning "16.5.2" "A copy that nobody has restored is a hope."
         "run `backup` and `restore-drill` every week"
         |facts| match facts.restored {
             None => when(facts.config.production && database(facts).is_some_and(|database| database.admins > 0), "no copy was restored from this machine yet"),
             Some(age) => when(age > 8 * DAY, format!("the last copy was restored {} days ago", age.as_secs() / DAY.as_secs())),
         };
-    "RP034" Error "6.1.1" "It is guessed by whoever reaches the server."
+    "RP034" Error "13.2.3" "It is guessed by whoever reaches the server."
         "set another one with \\password, and put it into DATABASE_URL"
         weak_database_password;
     "RP035" Note "8.2.1" "Every administrator can end everybody's sessions and passwords."
@@ -241,13 +241,13 @@ pub(super) const ALL: &[Rule] = rules! {
             let level = set(facts, "RUST_LOG")?;
             when(facts.config.production && ["debug", "trace"].iter().any(|loud| level.contains(loud)), format!("RUST_LOG is {level}"))
         };
-    "RP037" Warning "16.5.1" "Everybody is told that nothing can be changed."
+    "RP037" Warning "16.5.2" "Everybody is told that nothing can be changed."
         "switch it off on the incident page once that is over"
         |facts| database(facts).and_then(|database| when(database.read_only, "the service is read only"));
-    "RP038" Note "16.5.1" "Its report still says that something is going on."
+    "RP038" Note "16.3.1" "Its report still says that something is going on."
         "`incident close ID`"
         |facts| database(facts).and_then(|database| when(database.open_incidents > 0, format!("{} incidents are open", database.open_incidents)));
-    "RP039" Warning "6.4.3" "Their owners were not told."
+    "RP039" Warning "6.3.7" "Their owners were not told."
         "look for x_rampart_mail_failed in `audit tail`"
         |facts| database(facts).and_then(|database| when(database.failed_mails > 0, format!("{} mails could not be delivered", database.failed_mails)));
     "RP040" Note "11.4.2" "They are replaced when their owners sign in; until then they have no pepper."
@@ -261,7 +261,7 @@ pub(super) const ALL: &[Rule] = rules! {
             let local = ["http://127.0.0.1", "http://localhost", "http://[::1]", "https://"].iter().any(|start| endpoint.starts_with(start));
             when(allowed && !local, format!("AWS_ALLOW_HTTP is set for {endpoint}"))
         };
-    "RP042" Note "16.5.1" "Whoever finds a hole writes to that address, or to nobody."
+    "RP042" Note "15.1.1" "Whoever finds a hole writes to that address, or to nobody."
         "set SECURITY_CONTACT to a mailbox that somebody reads"
         |facts| when(set(facts, "SECURITY_CONTACT").is_none(), format!("security.txt names {}", facts.config.security_contact));
 };

@@ -217,6 +217,28 @@ impl Db {
         })
     }
 
+    /// Counts accounts that were there when an incident was opened and that no mail about
+    /// it was noted for.
+    pub(crate) async fn count_untold(
+        &self,
+        incident: &str,
+        template: &str,
+        except: &str,
+    ) -> Result<i64> {
+        on!(self, pool => {
+            sqlx::query_scalar(
+                "SELECT count(*) FROM users WHERE id <> $3 \
+                 AND created_at <= (SELECT opened_at FROM incidents WHERE id = $1) AND NOT EXISTS \
+                 (SELECT 1 FROM outbox WHERE user_id = users.id AND incident_id = $1 AND template = $2)",
+            )
+            .bind(incident)
+            .bind(template)
+            .bind(except)
+            .fetch_one(pool)
+            .await
+        })
+    }
+
     /// Lists mails whose turn it is, of one incident or all, oldest first.
     pub(crate) async fn due_mails(&self, incident: Option<&str>, limit: i64) -> Result<Vec<Mail>> {
         on!(self, pool => {

@@ -17,7 +17,7 @@ use crate::app::{self, App};
 use crate::config::Config;
 use crate::house::House;
 use crate::keys::Keys;
-use crate::mail::token_hash;
+use crate::mail::{CANARIES, token_hash};
 use crate::secrets;
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
@@ -138,7 +138,7 @@ impl Canary {
     ///
     /// If the server does not let it.
     pub(crate) async fn hatch(inside: &Inside) -> Result<Self> {
-        let email = format!("canary-{}@rampart.invalid", Uuid::now_v7());
+        let email = format!("canary-{}{CANARIES}", Uuid::now_v7());
         let password = secrets::generate(24);
         let hash = inside
             .app

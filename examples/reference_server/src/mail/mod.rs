@@ -110,6 +110,9 @@ fn lifetime(template: &str) -> i64 {
     }
 }
 
+/// How addresses end that nobody reads: those of accounts that only prove something.
+pub(crate) const CANARIES: &str = "@canary.rampart.invalid";
+
 /// How a token is stored: who reads the database cannot use it.
 pub(crate) fn token_hash(token: &str) -> String {
     hex(&Sha256::digest(token))

@@ -91,7 +91,7 @@ pub(super) const CLOCK: About = (
 pub(super) const CONTACT: About = (
     "RP112",
     Level::Warning,
-    "16.5.1",
+    "15.1.1",
     "Whoever finds a hole has nobody to tell.",
     "let /.well-known/security.txt through",
 );
