@@ -32,7 +32,7 @@ use crate::mail::Post;
 use crate::objects::Objects;
 use crate::respond::{self, ApiError};
 use crate::switches::{self, Switches};
-use crate::{admin, auth, health, images, me, page, recovery, sessions, telemetry};
+use crate::{admin, auth, drain, health, images, me, page, recovery, sessions, telemetry};
 
 /// The largest JSON body, in bytes.
 const JSON_BYTES: usize = 16 * 1024;
@@ -141,7 +141,11 @@ pub(crate) fn router(app: App, layers: &Layers) -> Secured {
         )
         .route_layer(changes())
         .layer(DefaultBodyLimit::disable());
-    let account = account.merge(uploads).route_layer(layers.account.clone());
+    let most = app.upload.max_bytes;
+    let uploads = uploads.route_layer(layers.account.clone()).route_layer(
+        axum::middleware::from_fn_with_state(most, drain::refused_uploads),
+    );
+    let account = account.route_layer(layers.account.clone()).merge(uploads);
 
     let public = public
         .layer(TimeoutLayer::with_status_code(

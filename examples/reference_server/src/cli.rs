@@ -5,6 +5,8 @@
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::mpsc;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use serde_json::json;
@@ -53,7 +55,7 @@ enum Command {
         #[arg(long, value_enum, default_value_t = SecretFormat::Base64url)]
         format: SecretFormat,
         /// The variable's name, for `--format env`.
-        #[arg(long, default_value = "SECRET_KEY")]
+        #[arg(long, default_value = "SECRET_KEY", value_parser = variable)]
         name: String,
         /// Writes to a new file that only its owner can read.
         #[arg(long)]
@@ -146,6 +148,15 @@ enum SecretFormat {
     Env,
 }
 
+/// Reads the name of a variable.
+fn variable(text: &str) -> Result<String, &'static str> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let named = text.chars().all(plain) && text.starts_with(|c: char| !c.is_ascii_digit());
+    named
+        .then(|| text.to_owned())
+        .ok_or("write letters, digits and _")
+}
+
 /// Runs the command line.
 pub(crate) fn run() -> ExitCode {
     let Cli { command, flags } = Cli::parse();
@@ -214,6 +225,25 @@ fn with_config(
     outcome(run(config))
 }
 
+/// A setting that can be read, and still not be used.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Unusable(String);
+
+/// Makes the folder for everything that is kept here.
+///
+/// # Errors
+///
+/// If it cannot be made.
+pub(crate) fn data_folder(config: &Config) -> Result<(), Unusable> {
+    crate::db::private_folder(&config.data_dir).map_err(|error| {
+        let path = config.data_dir.display();
+        Unusable(format!(
+            "RAMPART_DATA_DIR: {path} cannot be used: {error}; write a folder that can be written"
+        ))
+    })
+}
+
 /// Says what went wrong, if something did.
 fn outcome(outcome: Result<(), Box<dyn std::error::Error>>) -> ExitCode {
     match outcome {
@@ -226,7 +256,10 @@ fn outcome(outcome: Result<(), Box<dyn std::error::Error>>) -> ExitCode {
                 source = cause.source();
             }
             complain(&text);
-            ExitCode::FAILURE
+            match error.is::<Unusable>() {
+                true => ExitCode::from(EXIT_CONFIG),
+                false => ExitCode::FAILURE,
+            }
         }
     }
 }
@@ -337,10 +370,11 @@ fn gen_secret(bytes: u16, format: SecretFormat, name: &str, out: Option<&Path>) 
     match crate::secrets::write_new(path, &text) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            complain(&format!(
-                "{}: {error}; an existing file is never overwritten",
-                path.display()
-            ));
+            let never = match error.kind() {
+                std::io::ErrorKind::AlreadyExists => "; an existing file is never overwritten",
+                _ => "",
+            };
+            complain(&format!("{}: {error}{never}", path.display()));
             ExitCode::FAILURE
         }
     }
@@ -351,23 +385,41 @@ pub(crate) fn say(text: &str) {
     let _ = writeln!(std::io::stdout(), "{text}");
 }
 
-/// Asks whoever sits at a terminal; a program that calls is not asked.
+/// Asks whoever sits at a terminal. A program that calls is not asked; but an answer that
+/// it has ready counts.
 ///
 /// # Errors
 ///
 /// If the answer is not yes.
 pub(crate) fn confirm(question: &str) -> Result<(), &'static str> {
-    if !std::io::stdin().is_terminal() {
-        return Ok(());
+    let terminal = std::io::stdin().is_terminal();
+    if terminal {
+        complain(&format!("{question} [y/N]"));
     }
-    complain(&format!("{question} [y/N]"));
-    let mut answer = String::new();
-    let read = std::io::stdin().lock().read_line(&mut answer);
-    match read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes") {
-        true => Ok(()),
-        false => Err("nothing was changed"),
+    let (sender, answered) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut answer = String::new();
+        let read = std::io::stdin().lock().read_line(&mut answer);
+        let _ = sender.send(read.is_ok().then_some(answer));
+    });
+    let answer = match terminal {
+        true => answered.recv().ok().flatten(),
+        // Nobody may ever answer, nor hang up.
+        false => answered
+            .recv_timeout(READY)
+            .ok()
+            .flatten()
+            .filter(|answer| !answer.is_empty()),
+    };
+    match answer {
+        None if !terminal => Ok(()),
+        Some(answer) if matches!(answer.trim(), "y" | "Y" | "yes") => Ok(()),
+        _ => Err("nothing was changed"),
     }
 }
+
+/// How long an answer may take that is ready.
+const READY: Duration = Duration::from_millis(300);
 
 /// Writes a line about what went wrong.
 pub(crate) fn complain(text: &str) {

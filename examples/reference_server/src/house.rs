@@ -9,8 +9,9 @@ use tower_rampart::session::{SecurityEventReceiver, SessionCookies, TokenIssuer,
 
 use crate::app::{App, Contact, UploadLimits};
 use crate::audit::Audit;
+use crate::cli::data_folder;
 use crate::config::Config;
-use crate::db::{Db, private_folder};
+use crate::db::Db;
 use crate::desk::Desk;
 use crate::health::Readiness;
 use crate::keep::AT_ONCE;
@@ -46,7 +47,7 @@ impl House {
     ///
     /// If a store cannot be opened, or a layer refuses its settings.
     pub(crate) async fn build(config: &Config) -> Result<Self, Box<dyn std::error::Error>> {
-        private_folder(&config.data_dir)?;
+        data_folder(config)?;
         let configured = Configured::of(config)?;
         let db = Db::open(&config.database).await?;
         let store = db.sessions().await?;

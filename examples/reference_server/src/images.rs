@@ -9,7 +9,7 @@ use http::header::{
     ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE,
     CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH, IF_RANGE, RANGE,
 };
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tower_rampart::identity::Principal;
@@ -181,6 +181,7 @@ pub(crate) async fn content(
     State(app): State<App>,
     principal: Principal,
     Path(id): Path<String>,
+    method: Method,
     headers: HeaderMap,
 ) -> ApiResult<Response> {
     let image = own(&app, &principal, &id).await?;
@@ -196,7 +197,8 @@ pub(crate) async fn content(
     let outdated = headers.contains_key(IF_RANGE) && !names(&headers, &IF_RANGE, &etag);
     let range = headers
         .get(RANGE)
-        .filter(|_| !outdated)
+        // Only for GET (RFC 9110 section 14.2).
+        .filter(|_| !outdated && method == Method::GET)
         .and_then(|value| value.to_str().ok());
     let range = match range.map(|text| requested(text, length)) {
         None | Some(Requested::Ignored) => None,

@@ -16,6 +16,7 @@ mod db;
 mod desk;
 #[cfg(feature = "s3")]
 mod direct;
+mod drain;
 mod health;
 mod house;
 mod images;

@@ -151,6 +151,11 @@ pub(crate) async fn delete(
     caller: Caller,
     principal: Principal,
 ) -> ApiResult<Response> {
+    let user = account(&app, &principal).await?;
+    if user.role == "admin" && app.db.count_other_admins(&user.id).await? == 0 {
+        let detail = "this is the last administrator; add another one first";
+        return Err(ApiError::new(StatusCode::CONFLICT, "last_admin", detail));
+    }
     let work = async move {
         let subject = principal.subject();
         app.issuer

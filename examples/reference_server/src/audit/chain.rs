@@ -49,6 +49,14 @@ pub(crate) async fn verify(
         mut broken,
         ..
     } = found;
+    let head_is_gone = head.is_none();
+    let head = head.unwrap_or_default();
+    if let (None, true) = (&broken, head_is_gone) {
+        broken = Some((
+            last.seq,
+            "the row that remembers the end is missing".to_owned(),
+        ));
+    }
     if broken.is_none() && last != head {
         broken = Some(match last.seq < head.seq {
             true => (

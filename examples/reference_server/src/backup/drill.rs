@@ -290,7 +290,10 @@ impl Drill<'_> {
         };
         let name = format!("rampart_drill_{}", Uuid::now_v7().simple());
         let begun = Instant::now();
-        crate::db::at_server(maker, format!("CREATE DATABASE {name}")).await?;
+        let made = crate::db::at_server(maker, format!("CREATE DATABASE {name}")).await;
+        made.map_err(|error| {
+            format!("DRILL_DATABASE_URL has to name a role that may make databases, see deploy/postgres/roles.sql: {error}")
+        })?;
         let closed = format!("REVOKE ALL ON DATABASE {name} FROM PUBLIC");
         crate::db::at_server(maker, closed).await?;
         let into = maker.as_ref().clone().database(&name);

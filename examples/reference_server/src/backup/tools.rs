@@ -20,7 +20,10 @@ pub(super) async fn dump(from: &Location, to: &Path) -> Result<(Digests, Vec<Str
     command
         .args(["--format=custom", "--snapshot", &snapshot.id, "--file"])
         .arg(to);
-    run(command).await?;
+    run(command).await.map_err(|error| {
+        let role = options.get_username();
+        format!("{error}; BACKUP_DATABASE_URL (here as {role}) has to name a role that may read everything, see deploy/postgres/roles.sql")
+    })?;
     Ok((snapshot.look().await?, protections(options).await?))
 }
 

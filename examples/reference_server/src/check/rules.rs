@@ -115,7 +115,11 @@ pub(super) const ALL: &[Rule] = rules! {
         |facts| when(facts.config.secret.is_none(), "SECRET_KEY was not given");
     "RP003" Warning "13.3.1" "Every process of the same user can read an environment, and children inherit it."
         "put it into a file, and name that in SECRET_KEY_FILE"
-        |facts| when(set(facts, "SECRET_KEY").is_some(), "SECRET_KEY is in the environment");
+        |facts| {
+            let names = ["SECRET_KEY", "PASSWORD_PEPPER", "SIGNING_KEY"];
+            let open: Vec<_> = names.into_iter().filter(|name| set(facts, name).is_some()).collect();
+            when(!open.is_empty(), format!("{} in the environment", open.join(", ")))
+        };
     "RP004" Error "11.4.2" "Without a pepper, whoever has the database can guess passwords."
         "set PASSWORD_PEPPER_FILE to the output of `gen-secret`"
         |facts| when(facts.config.pepper.is_none(), "PASSWORD_PEPPER was not given");

@@ -190,6 +190,14 @@ impl Db {
         })
     }
 
+    /// Counts administrators beside an account, who can sign in.
+    pub(crate) async fn count_other_admins(&self, id: &str) -> Result<i64> {
+        on!(self, pool => {
+            let others = "SELECT count(*) FROM users WHERE role = 'admin' AND id <> $1 AND disabled_at IS NULL";
+            sqlx::query_scalar(others).bind(id).fetch_one(pool).await
+        })
+    }
+
     /// Counts accounts.
     pub(crate) async fn count_users(&self) -> Result<i64> {
         on!(self, pool => sqlx::query_scalar("SELECT count(*) FROM users").fetch_one(pool).await)

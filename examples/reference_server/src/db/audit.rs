@@ -59,10 +59,23 @@ impl Db {
         on!(self, pool => {
             let mut transaction = pool.begin().await?;
             // Takes the lock before anything is read.
-            let mut head: AuditHead =
+            let found: Option<AuditHead> =
                 sqlx::query_as("UPDATE audit_head SET seq = seq WHERE id = 1 RETURNING seq, hash")
-                    .fetch_one(&mut *transaction)
+                    .fetch_optional(&mut *transaction)
                     .await?;
+            let mut head = match found {
+                Some(head) => head,
+                None => {
+                    // Somebody took it away; what happens is written down all the same.
+                    let last = "SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1";
+                    let last: Option<AuditHead> =
+                        sqlx::query_as(last).fetch_optional(&mut *transaction).await?;
+                    sqlx::query("INSERT INTO audit_head (id, seq, hash) VALUES (1, 0, '')")
+                        .execute(&mut *transaction)
+                        .await?;
+                    last.unwrap_or_default()
+                }
+            };
             let found: Option<String> = match remembered {
                 Some(remembered) => sqlx::query_scalar("SELECT hash FROM audit WHERE seq = $1")
                     .bind(remembered.seq)
@@ -129,7 +142,10 @@ impl Db {
 
     /// Follows the chain from its first row to its last, and hands each one to
     /// `check`; all rows and the head are of one moment. Returns the head.
-    pub(crate) async fn walk_audit(&self, mut check: impl FnMut(&AuditRow)) -> Result<AuditHead> {
+    pub(crate) async fn walk_audit(
+        &self,
+        mut check: impl FnMut(&AuditRow),
+    ) -> Result<Option<AuditHead>> {
         const BATCH: i64 = 1_000;
         on!(self, pool => {
             let mut transaction = pool.begin().await?;
@@ -139,7 +155,7 @@ impl Db {
                     .await?;
             }
             let head = sqlx::query_as("SELECT seq, hash FROM audit_head WHERE id = 1")
-                .fetch_one(&mut *transaction)
+                .fetch_optional(&mut *transaction)
                 .await?;
             let sql = format!("{ROW} WHERE seq > $1 ORDER BY seq LIMIT $2");
             let mut last = i64::MIN;

@@ -239,8 +239,12 @@ impl Db {
         let pool = PgPoolOptions::new()
             .max_connections(connections)
             .acquire_timeout(ACQUIRE)
-            .connect_with(options)
-            .await?;
+            .connect_with(options.clone())
+            .await
+            .map_err(|error| {
+                let (host, port) = (options.get_host(), options.get_port());
+                format!("the database at {host}, port {port}, cannot be reached: {error}")
+            })?;
         let pool = Pool::Postgres(pool);
         let locks = Locks::default();
         Ok(Self { pool, locks })
@@ -302,10 +306,15 @@ impl Db {
             .map(|migration| migration.version)
             .max()
             .unwrap_or_default();
-        let found: Option<i64> = on!(self, pool => {
+        let found: Result<Option<i64>> = on!(self, pool => {
             sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations WHERE success").fetch_one(pool).await
-        })
-        .unwrap_or_default();
+        });
+        let found = found.map_err(|error| {
+            format!(
+                "the database lacks tables, or hides them; run `reference-server migrate`, and see that the role may use \
+                 them (deploy/postgres/roles.sql): {error}"
+            )
+        })?;
         match found.unwrap_or_default().cmp(&newest) {
             std::cmp::Ordering::Equal => Ok(()),
             std::cmp::Ordering::Less => {

@@ -300,6 +300,11 @@ impl Db {
         })
     }
 
+    /// Takes a mail away that nobody waits for any more.
+    pub(crate) async fn drop_mail(&self, id: &str) -> Result<()> {
+        on!(self, pool => sqlx::query("DELETE FROM outbox WHERE id = $1").bind(id).execute(pool).await.map(drop))
+    }
+
     /// Lets mails of an incident that could not be delivered wait again.
     pub(crate) async fn retry_failed_mails(&self, incident: &str) -> Result<()> {
         on!(self, pool => {

@@ -14,8 +14,9 @@ use serde_json::Value;
 use tower_rampart::session::RefreshStore;
 
 use crate::audit::{Audit, Caller, Entry};
+use crate::cli::data_folder;
 use crate::config::Config;
-use crate::db::{Db, private_folder};
+use crate::db::Db;
 use crate::keys::Configured;
 use crate::mail::{Post, Transport};
 use crate::settings::Settings;
@@ -97,7 +98,7 @@ impl Desk {
     pub(crate) async fn open(
         config: &Config,
     ) -> std::result::Result<(Self, tokio::task::JoinHandle<()>), Box<dyn std::error::Error>> {
-        private_folder(&config.data_dir)?;
+        data_folder(config)?;
         let db = Db::open(&config.database).await?;
         let secret = Configured::of(config)?.shared_secret();
         let transport = Transport::open(&config.mail)?;

@@ -111,6 +111,11 @@ pub(crate) fn run(config: &Config, command: &IncidentCommand) -> Result<()> {
             yes,
             json,
         } => {
+            if user.is_some() && *scenario != Scenario::AdminAccount {
+                let text =
+                    "--user is for --scenario admin-account; other scenarios concern everybody\n";
+                clap::Error::raw(clap::error::ErrorKind::ArgumentConflict, text).exit();
+            }
             let plan = Plan {
                 scenario: *scenario,
                 reason: reason.as_deref(),

@@ -279,7 +279,7 @@ async fn act(
                 "force_reset_everyone",
                 begun,
                 true,
-                json!({"accounts": accounts}),
+                json!({"accounts": accounts.saturating_sub(1)}),
             )
             .await?;
         }

@@ -34,6 +34,12 @@ const EVERY: Duration = Duration::from_millis(500);
 /// How many mails a running server sends in a second.
 const RATE: u32 = 20;
 
+/// Why there is no mail to send.
+enum Unwritten {
+    Withdrawn,
+    Failed(String),
+}
+
 /// Sends what waits, until the task is stopped.
 pub(crate) async fn follow(post: Post, audit: Audit) {
     if !post.transport.goes_somewhere() {
@@ -88,7 +94,9 @@ impl Post {
                 };
                 sent.await.unwrap_or_else(|_| late())
             }
-            Err(reason) => Err(Undelivered::Never(reason)),
+            Err(Unwritten::Failed(reason)) => Err(Undelivered::Never(reason)),
+            // Its token was used, or taken away: nobody waits for it.
+            Err(Unwritten::Withdrawn) => return self.db.drop_mail(&mail.id).await,
         };
         let attempts = mail.attempts + 1;
         let outcome = match outcome {
@@ -129,7 +137,7 @@ impl Post {
     }
 
     /// Writes a mail; the error says why there is none to write any more.
-    async fn write(&self, mail: &Mail) -> Result<Result<Message, String>, sqlx::Error> {
+    async fn write(&self, mail: &Mail) -> Result<Result<Message, Unwritten>, sqlx::Error> {
         let token = match &mail.token_id {
             Some(id) => {
                 let token = self.token(id);
@@ -145,13 +153,15 @@ impl Post {
                     })
                     .await?
                 {
-                    return Ok(Err("its token was used or withdrawn meanwhile".to_owned()));
+                    return Ok(Err(Unwritten::Withdrawn));
                 }
                 Some(token)
             }
             None => None,
         };
-        Ok(self.message(mail, token.as_deref()))
+        Ok(self
+            .message(mail, token.as_deref())
+            .map_err(Unwritten::Failed))
     }
 
     fn message(&self, mail: &Mail, token: Option<&str>) -> Result<Message, String> {

@@ -15,17 +15,17 @@ const ABOUT_INCIDENTS: &[(&str, &str, &str)] = &[
         "Somebody may have read data of this service, including your mail\n\
          address and the protected form of your password. Passwords are stored\n\
          so that they cannot be read, but weak ones can be guessed.\n\n\
-         What we did: we ended all sessions, and the old password opens nothing\n\
-         any more.\n\n\
-         What you can do: go to\n\n    {url}/\n\n\
-         choose \"Forgot password\", and set a new one. If you used the old one\n\
-         elsewhere, change it there too.\n",
+         What you can do: set a new password now. Go to\n\n    {url}/\n\n\
+         and choose \"Forgot password\". If you used the old one elsewhere, change\n\
+         it there too.\n\n\
+         You may find that you are signed out, and that the old password does not\n\
+         work any more: that is to protect you.\n",
     ),
     (
         "signed-out",
         "Please sign in again",
-        "For everybody's safety we ended all sessions of this service. Your\n\
-         password was not affected and stays as it is.\n\n\
+        "For everybody's safety we end sessions of this service. If you are asked\n\
+         to sign in again, that is why; your password stays as it is.\n\n\
          What you can do: go to\n\n    {url}/\n\n\
          and sign in again. Nothing of yours was lost.\n",
     ),

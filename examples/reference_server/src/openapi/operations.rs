@@ -46,7 +46,7 @@ pub(super) const ALL: &[Operation] = operations! {
     DELETE "/api/auth/sessions/{sid}" SignedIn (NONE) => 204 Empty; 404 "not_found"; "Ends one of the caller's sessions."
     GET "/api/me" SignedIn (NONE) => 200 Json("Account"); ; "Shows the caller's account."
     PATCH "/api/me" SignedIn (Body::Json("Change")) => 200 Json("Account"); 422 "invalid_display_name", 503 "read_only"; "Changes the caller's account."
-    DELETE "/api/me" Fresh (NONE) => 204 Empty; 503 "read_only"; "Removes the caller's account, its pictures and its sessions."
+    DELETE "/api/me" Fresh (NONE) => 204 Empty; 409 "last_admin", 503 "read_only"; "Removes the caller's account, its pictures and its sessions."
     PUT "/api/me/password" SignedIn (Body::Json("ChangePassword")) => 204 Empty;
         403 "invalid_credentials", 409 "conflict", 422 "password_rejected", 503 "overloaded"; "Changes the password; other sessions end."
     PUT "/api/me/avatar" SignedIn (Body::Picture) => 200 Json("Image"); 422 "invalid_image", 503 "read_only", 507 "quota_exceeded"; "Sets the caller's picture."

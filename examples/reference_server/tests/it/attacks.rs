@@ -91,3 +91,35 @@ async fn ten_thousand_mutations_leave_the_server_as_it_was() {
         "Bearer"
     );
 }
+
+/// Writes a whole upload before it reads anything, as simple clients do.
+fn write_all_then_read(server: &Server, authorization: &str) -> String {
+    use std::io::{Read as _, Write as _};
+    let address = server.url.strip_prefix("http://").expect("a URL");
+    let mut stream = std::net::TcpStream::connect(address).expect("a connection");
+    let length = 4 * 1024 * 1024;
+    let head = format!(
+        "POST /api/images HTTP/1.1\r\nHost: {address}\r\nContent-Type: multipart/form-data; boundary=b\r\n\
+         {authorization}Content-Length: {length}\r\nConnection: close\r\n\r\n"
+    );
+    stream
+        .write_all(head.as_bytes())
+        .expect("the head is taken");
+    stream
+        .write_all(&vec![b'a'; length])
+        .expect("all of it is taken");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    answer
+}
+
+#[tokio::test]
+async fn an_upload_without_a_good_token_gets_its_answer_whole() {
+    let server = Server::start();
+    for authorization in ["", "Authorization: Bearer no.good.token\r\n"] {
+        for _ in 0..5 {
+            let answer = write_all_then_read(&server, authorization);
+            assert!(answer.starts_with("HTTP/1.1 401 "), "{answer}");
+        }
+    }
+}

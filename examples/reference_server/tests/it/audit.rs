@@ -212,6 +212,34 @@ fn reordered_rows_are_noticed() {
     );
 }
 
+#[tokio::test]
+async fn a_head_that_is_gone_is_noticed_and_stops_nobody() {
+    let mut server = Server::start();
+    server.register("ann@example.com").await;
+    let file = SqliteConnectOptions::new().filename(server.data.path().join("rampart.db"));
+    let pool = SqlitePool::connect_with(file).await.expect("a database");
+    sqlx::query("DELETE FROM audit_head")
+        .execute(&pool)
+        .await
+        .expect("done");
+    pool.close().await;
+    let (status, verdict) = verify(&server);
+    assert_eq!(
+        (status, &verdict["ok"]),
+        (Some(1), &json!(false)),
+        "{verdict}"
+    );
+    assert!(
+        verdict["problem"]
+            .as_str()
+            .is_some_and(|text| text.contains("the end is missing")),
+        "{verdict}"
+    );
+    let disabled = server.command(&["users", "disable", "ann@example.com"], &[]);
+    assert!(disabled.status.success(), "{disabled:?}");
+    server.restart();
+}
+
 #[test]
 fn a_cut_tail_is_noticed() {
     check_noticed(
