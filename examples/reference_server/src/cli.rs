@@ -2,11 +2,8 @@
 //!
 //! Exit status: 0 done, 1 the check or step failed, 2 usage, 78 configuration.
 
-use std::io::{BufRead as _, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::mpsc;
-use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use serde_json::json;
@@ -24,6 +21,8 @@ use crate::serve;
 use crate::session_commands::{self, SessionsCommand};
 use crate::settings::{Flags, Settings};
 use crate::user_commands::{self, UsersCommand};
+
+pub(crate) use crate::terminal::{complain, confirm, say};
 
 /// `EX_CONFIG` of sysexits.
 pub(crate) const EXIT_CONFIG: u8 = 78;
@@ -378,50 +377,4 @@ fn gen_secret(bytes: u16, format: SecretFormat, name: &str, out: Option<&Path>) 
             ExitCode::FAILURE
         }
     }
-}
-
-/// Writes a line for whoever called. A closed pipe is no reason to panic.
-pub(crate) fn say(text: &str) {
-    let _ = writeln!(std::io::stdout(), "{text}");
-}
-
-/// Asks whoever sits at a terminal. A program that calls is not asked; but an answer that
-/// it has ready counts.
-///
-/// # Errors
-///
-/// If the answer is not yes.
-pub(crate) fn confirm(question: &str) -> Result<(), &'static str> {
-    let terminal = std::io::stdin().is_terminal();
-    if terminal {
-        complain(&format!("{question} [y/N]"));
-    }
-    let (sender, answered) = mpsc::channel();
-    std::thread::spawn(move || {
-        let mut answer = String::new();
-        let read = std::io::stdin().lock().read_line(&mut answer);
-        let _ = sender.send(read.is_ok().then_some(answer));
-    });
-    let answer = match terminal {
-        true => answered.recv().ok().flatten(),
-        // Nobody may ever answer, nor hang up.
-        false => answered
-            .recv_timeout(READY)
-            .ok()
-            .flatten()
-            .filter(|answer| !answer.is_empty()),
-    };
-    match answer {
-        None if !terminal => Ok(()),
-        Some(answer) if matches!(answer.trim(), "y" | "Y" | "yes") => Ok(()),
-        _ => Err("nothing was changed"),
-    }
-}
-
-/// How long an answer may take that is ready.
-const READY: Duration = Duration::from_millis(300);
-
-/// Writes a line about what went wrong.
-pub(crate) fn complain(text: &str) {
-    let _ = writeln!(std::io::stderr(), "{text}");
 }

@@ -49,6 +49,7 @@ mod settings;
 mod sweep;
 mod switches;
 mod telemetry;
+mod terminal;
 mod user_commands;
 
 use std::process::ExitCode;
