@@ -11,6 +11,8 @@ mod canary;
 mod chromium;
 mod commands;
 mod cross_origin;
+#[cfg(feature = "postgres")]
+mod database_tls;
 mod deploy;
 mod flood;
 mod images;
