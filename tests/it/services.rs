@@ -21,7 +21,7 @@ pub(crate) struct Service {
 }
 
 /// What both scripts begin with: `$port` is free, `$dir` is removed at the end.
-/// A line on standard input is a command: `kill`, `start`, `pause` and `resume`.
+/// A line on standard input is a command: `kill` and `start`.
 const COMMON: &str = r#"
 set -eu
 dir=$(mktemp -d)
@@ -78,8 +78,6 @@ while read -r command; do
     case $command in
         kill) crash; wait $pid 2>/dev/null || true; pid= ;;
         start) start ;;
-        pause) kill -STOP $pid ;;
-        resume) kill -CONT $pid ;;
     esac
     echo done
 done
@@ -141,16 +139,6 @@ impl Service {
     /// Starts it again, on the same data.
     pub(crate) fn start_again(&mut self) {
         self.tell("start");
-    }
-
-    /// Lets the service answer nobody, without forgetting anything.
-    pub(crate) fn pause(&mut self) {
-        self.tell("pause");
-    }
-
-    /// Lets it answer again.
-    pub(crate) fn resume(&mut self) {
-        self.tell("resume");
     }
 
     fn tell(&mut self, command: &str) {
