@@ -182,3 +182,57 @@ fn files_for_deployment_name_settings_that_exist() {
     let dockerfile = read("Dockerfile");
     assert!(dockerfile.contains("USER 65532") && dockerfile.contains(":nonroot"));
 }
+
+#[test]
+fn the_folder_of_a_service_manager_is_a_source() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let credentials = tempfile::tempdir().expect("a folder");
+    let directory = credentials.path().to_str().expect("UTF-8").to_owned();
+    let check = |more: &[(&str, &str)]| {
+        let settings = [&[("CREDENTIALS_DIRECTORY", &*directory)], more].concat();
+        check(folder.path(), &settings)
+    };
+    assert!(check(&[]).status.success(), "it may be empty");
+    for name in ["SECRET_KEY", "secret_key"] {
+        let path = credentials.path().join(name);
+        write(&path, "changeme\n", 0o600);
+        let weak = check(&[]);
+        assert_eq!(weak.status.code(), Some(78), "{name} is read");
+        assert!(said(&weak).starts_with("SECRET_KEY: "), "{}", said(&weak));
+        let made = binary().arg("gen-secret").output().expect("it runs");
+        std::fs::write(&path, &made.stdout).expect("written");
+        assert!(check(&[]).status.success(), "{name} alone is enough");
+        let same = String::from_utf8(made.stdout).expect("text");
+        assert!(check(&[("SECRET_KEY", same.trim())]).status.success());
+        let other = binary().arg("gen-secret").output().expect("it runs");
+        let other = String::from_utf8(other.stdout).expect("text");
+        let two = check(&[("SECRET_KEY", other.trim())]);
+        assert_eq!(two.status.code(), Some(78), "two values are none");
+        assert!(said(&two).contains(&directory) && !said(&two).contains(other.trim()));
+        std::fs::remove_file(&path).expect("removed");
+    }
+}
+
+#[test]
+fn a_thousand_generated_secrets_are_all_different_and_all_good() {
+    let made: Vec<_> = (0..1_000)
+        .map(|_| {
+            let output = binary().arg("gen-secret").output().expect("it runs");
+            let secret = String::from_utf8(output.stdout)
+                .expect("text")
+                .trim()
+                .to_owned();
+            let plain = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
+            assert!(secret.len() == 64 && secret.chars().all(plain), "{secret}");
+            secret
+        })
+        .collect();
+    let different: std::collections::BTreeSet<_> = made.iter().collect();
+    assert_eq!(different.len(), made.len());
+    // Each of a list is judged like the one in use.
+    let folder = tempfile::tempdir().expect("a folder");
+    for some in made.chunks(250) {
+        let checked = check(folder.path(), &[("SECRET_KEY_PREVIOUS", &some.join(","))]);
+        assert!(checked.status.success(), "{}", said(&checked));
+    }
+}
