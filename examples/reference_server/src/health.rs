@@ -1,6 +1,7 @@
 //! Whether the server lives, and whether it can work.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::extract::State;
@@ -29,13 +30,22 @@ async fn live() -> Json<Value> {
 /// When the database was asked last, and whether it answered. Who asks more often
 /// than that is told the same: anybody may, and must not keep it from its work.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Readiness(Arc<Mutex<Option<(Instant, bool)>>>);
+pub(crate) struct Readiness {
+    asked: Arc<Mutex<Option<(Instant, bool)>>>,
+    /// Whether changed settings were refused, so that older ones are in use.
+    outdated: Arc<AtomicBool>,
+}
 
 const FRESH: Duration = Duration::from_secs(1);
 
 impl Readiness {
+    /// Notes whether settings that changed cannot be used.
+    pub(crate) fn note_outdated(&self, outdated: bool) {
+        self.outdated.store(outdated, Ordering::Relaxed);
+    }
+
     async fn ask(&self, app: &App) -> bool {
-        let mut last = self.0.lock().await;
+        let mut last = self.asked.lock().await;
         if let Some((asked, ready)) = *last
             && asked.elapsed() < FRESH
         {
@@ -50,10 +60,13 @@ impl Readiness {
     }
 }
 
-/// `GET /readyz`: the database answers too.
+/// `GET /readyz`: the database answers too. A server that goes on with older settings,
+/// since changed ones cannot be used, is ready and says so.
 async fn ready(State(app): State<App>) -> ApiResult<Json<Value>> {
     if app.readiness.ask(&app).await {
-        return Ok(Json(json!({"status": "ready"})));
+        let outdated = app.readiness.outdated.load(Ordering::Relaxed);
+        let status = if outdated { "degraded" } else { "ready" };
+        return Ok(Json(json!({"status": status})));
     }
     Err(ApiError::new(
         StatusCode::SERVICE_UNAVAILABLE,

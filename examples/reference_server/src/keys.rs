@@ -14,6 +14,7 @@ use tower_rampart::session::TokenIssuer;
 
 use crate::config::Config;
 use crate::db::{Db, KeyRow};
+use crate::health::Readiness;
 use crate::secrets;
 use crate::settings::Settings;
 
@@ -335,7 +336,13 @@ impl Assembly {
 
 /// Follows the database and the files that the configuration names. What cannot
 /// be used is told once, and the keys stay as they are.
-pub(crate) async fn follow(mut keys: Keys, settings: Settings, db: Db, issuer: TokenIssuer) {
+pub(crate) async fn follow(
+    mut keys: Keys,
+    settings: Settings,
+    db: Db,
+    issuer: TokenIssuer,
+    readiness: Readiness,
+) {
     let mut every = tokio::time::interval(EVERY);
     let (mut told, mut silent) = (String::new(), false);
     for round in 1_u32.. {
@@ -368,6 +375,7 @@ pub(crate) async fn follow(mut keys: Keys, settings: Settings, db: Db, issuer: T
                 }
             }
         }
+        readiness.note_outdated(!told.is_empty());
         if changed {
             match keys.apply(&issuer) {
                 Ok(()) => tracing::info!("the keys of access tokens changed"),

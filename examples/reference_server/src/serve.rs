@@ -89,6 +89,7 @@ async fn serve(config: Config) -> Result<()> {
         config.settings.clone(),
         app.db.clone(),
         issuer,
+        app.readiness.clone(),
     ));
     let sweeping = tokio::spawn(sweep::follow(app.clone()));
     let switching = tokio::spawn(switches::follow(app.switches.clone(), app.db.clone()));

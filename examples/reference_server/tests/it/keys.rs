@@ -11,7 +11,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::server::{Server, refused, text};
+use crate::server::{Server, refused, text, within};
 
 const FAST: &[(&str, &str)] = &[("LIMIT_API", "1000000/1s"), ("LIMIT_LOGIN_IP", "1000/1s")];
 
@@ -190,6 +190,13 @@ async fn a_secret_in_a_file_is_replaced_without_a_restart() {
 
     // What cannot be used changes nothing.
     swap(folder.path(), 2, "changeme");
+    let ready = async || {
+        let answer = server.request(Method::GET, "/readyz").send().await;
+        let answer = answer.expect("an answer");
+        assert_eq!(answer.status(), StatusCode::OK);
+        text(&answer.json().await.expect("JSON"), "status")
+    };
+    within(10, async || ready().await == "degraded").await;
     swap(folder.path(), 3, &secret("second"));
     let start = Instant::now();
     let mut session = session;
@@ -207,6 +214,7 @@ async fn a_secret_in_a_file_is_replaced_without_a_restart() {
         }
         assert!(start.elapsed() < PATIENCE, "the file is not read again");
     }
+    within(10, async || ready().await == "ready").await;
 }
 
 #[tokio::test]
