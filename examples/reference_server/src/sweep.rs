@@ -14,6 +14,9 @@ use crate::respond::ApiResult;
 /// How old an object must be: older than any upload that is still going on.
 const AGE: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// How long mails that were sent, and tokens that are over, are remembered, in seconds.
+const KEPT: i64 = 30 * 24 * 60 * 60;
+
 /// How often it is looked.
 const PERIOD: Duration = Duration::from_secs(6 * 60 * 60);
 
@@ -26,6 +29,11 @@ pub(crate) async fn follow(app: App) {
     loop {
         ticks.tick().await;
         let (temporary, unused) = (temporary(&app).await, unused(&app).await);
+        match app.db.forget_old_mail(now() - KEPT).await {
+            Ok(0) => {}
+            Ok(forgotten) => tracing::info!(forgotten, "old mails and tokens were forgotten"),
+            Err(error) => tracing::warn!(%error, "old mails could not be forgotten"),
+        }
         for removed in [temporary, unused] {
             match removed {
                 Ok(0) => {}

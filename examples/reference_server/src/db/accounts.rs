@@ -30,37 +30,24 @@ impl User {
 
 impl Db {
     /// Adds an account, unless there is one with this address; returns its identifier.
-    pub(crate) async fn add_user(
-        &self,
-        email: &str,
-        password_hash: &str,
-    ) -> Result<Option<String>> {
-        let id = Uuid::now_v7().to_string();
-        on!(self, pool => {
-            let done = sqlx::query("INSERT INTO users (id, email, password_hash, created_at) VALUES ($1, $2, $3, $4) ON CONFLICT (email) DO NOTHING")
-                .bind(&id)
-                .bind(email)
-                .bind(password_hash)
-                .bind(now())
-                .execute(pool)
-                .await?;
-            Ok((done.rows_affected() == 1).then_some(id))
-        })
+    pub(crate) async fn add_user(&self, email: &str, hash: &str) -> Result<Option<String>> {
+        self.add_account(email, hash, "user").await
     }
 
     /// Adds an account of an administrator, unless there is one with this address;
     /// returns its identifier.
-    pub(crate) async fn add_admin(
-        &self,
-        email: &str,
-        password_hash: &str,
-    ) -> Result<Option<String>> {
+    pub(crate) async fn add_admin(&self, email: &str, hash: &str) -> Result<Option<String>> {
+        self.add_account(email, hash, "admin").await
+    }
+
+    async fn add_account(&self, email: &str, hash: &str, role: &str) -> Result<Option<String>> {
         let id = Uuid::now_v7().to_string();
         on!(self, pool => {
-            let done = sqlx::query("INSERT INTO users (id, email, password_hash, role, created_at) VALUES ($1, $2, $3, 'admin', $4) ON CONFLICT (email) DO NOTHING")
+            let done = sqlx::query("INSERT INTO users (id, email, password_hash, role, created_at) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (email) DO NOTHING")
                 .bind(&id)
                 .bind(email)
-                .bind(password_hash)
+                .bind(hash)
+                .bind(role)
                 .bind(now())
                 .execute(pool)
                 .await?;

@@ -166,11 +166,15 @@ impl Db {
                 .bind(now())
                 .execute(&mut *transaction)
                 .await?;
-            sqlx::query("UPDATE users SET password_hash = $2, must_reset_at = NULL WHERE id = $1 AND disabled_at IS NULL")
+            // An account that was disabled meanwhile keeps its password.
+            let set = sqlx::query("UPDATE users SET password_hash = $2, must_reset_at = NULL WHERE id = $1 AND disabled_at IS NULL")
                 .bind(user)
                 .bind(password_hash)
                 .execute(&mut *transaction)
                 .await?;
+            if set.rows_affected() == 0 {
+                return Ok(false);
+            }
             transaction.commit().await?;
             Ok(true)
         })
@@ -297,6 +301,18 @@ impl Db {
                 .execute(pool)
                 .await
                 .map(drop)
+        })
+    }
+
+    /// Forgets tokens that were over before a time, and mails that were finished before
+    /// it; those about incidents stay, so that nobody is told twice. Tells how many.
+    pub(crate) async fn forget_old_mail(&self, before: i64) -> Result<u64> {
+        on!(self, pool => {
+            let mails = "DELETE FROM outbox WHERE status <> 'queued' AND incident_id IS NULL AND finished_at < $1";
+            let mails = sqlx::query(mails).bind(before).execute(pool).await?.rows_affected();
+            let tokens = "DELETE FROM one_time_tokens WHERE expires_at < $1";
+            let tokens = sqlx::query(tokens).bind(before).execute(pool).await?.rows_affected();
+            Ok(mails + tokens)
         })
     }
 

@@ -4,8 +4,9 @@ use std::time::{Duration, Instant};
 
 use reqwest::StatusCode;
 use serde_json::json;
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
 
-use crate::server::{PASSWORD, Server, refused, text};
+use crate::server::{PASSWORD, Server, refused, text, within};
 
 const NEW: &str = "orange kettle parade";
 
@@ -243,4 +244,30 @@ async fn a_disabled_account_cannot_sign_in_nor_set_a_password_until_it_is_enable
     );
     let unknown = server.command(&["users", "disable", "bob@example.com"], &[]);
     assert_eq!(unknown.status.code(), Some(1));
+}
+
+#[tokio::test]
+async fn mails_and_tokens_are_forgotten_a_month_after_they_are_over() {
+    let mut server = Server::start();
+    server.register("ann@example.com").await;
+    forgot(&server, "ann@example.com").await;
+    server.mail("ann@example.com", |mail| mail.contains("#reset"));
+    let file = SqliteConnectOptions::new().filename(server.data.path().join("rampart.db"));
+    let pool = SqlitePool::connect_with(file).await.expect("a database");
+    let count = async || -> i64 {
+        let both = "SELECT (SELECT count(*) FROM outbox WHERE status = 'sent') + (SELECT count(*) FROM one_time_tokens)";
+        let found = sqlx::query_scalar(both).fetch_one(&pool).await;
+        found.expect("a number")
+    };
+    within(5, async || count().await == 2).await;
+    server.restart();
+    assert_eq!(count().await, 2, "they are young");
+    for statement in [
+        "UPDATE outbox SET finished_at = finished_at - 3000000",
+        "UPDATE one_time_tokens SET expires_at = expires_at - 3000000",
+    ] {
+        sqlx::query(statement).execute(&pool).await.expect("done");
+    }
+    server.restart();
+    within(10, async || count().await == 0).await;
 }
