@@ -63,10 +63,14 @@ impl Db {
                 sqlx::query_as("UPDATE audit_head SET seq = seq WHERE id = 1 RETURNING seq, hash")
                     .fetch_optional(&mut *transaction)
                     .await?;
+            let mut rows = entries.to_vec();
             let mut head = match found {
                 Some(head) => head,
                 None => {
-                    // Somebody took it away; what happens is written down all the same.
+                    // Somebody took it away. What happens is written down all the same, and
+                    // that it was gone first: this write puts it back, so `audit verify`
+                    // would find nothing wrong any more.
+                    rows.insert(0, Entry::critical("sys_monitor_disabled").detail("reason", "audit_head_missing"));
                     let last = "SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1";
                     let last: Option<AuditHead> =
                         sqlx::query_as(last).fetch_optional(&mut *transaction).await?;
@@ -84,8 +88,8 @@ impl Db {
                 None => None,
             };
             let intact = remembered.is_none_or(|remembered| found.as_ref() == Some(&remembered.hash));
-            for entry in entries {
-                let row = entry.clone().into_row(&head);
+            for entry in rows {
+                let row = entry.into_row(&head);
                 sqlx::query(ADD)
                     .bind(row.seq)
                     .bind(row.at)

@@ -113,8 +113,9 @@ fn check_noticed(statements: &'static [&'static str], broken_at: i64, problem: &
         for number in 0..4 {
             server.register(&format!("user{number}@example.com")).await;
         }
-        // Written before the server is gone.
-        server.restart();
+        // The start and four accounts; nothing is written any more once the server is gone.
+        crate::server::within(5, async || verify(&server).1["rows"] == 5).await;
+        server.stop();
         let (status, verdict) = verify(&server);
         assert_eq!(
             (status, &verdict["ok"]),
@@ -216,6 +217,9 @@ fn reordered_rows_are_noticed() {
 async fn a_head_that_is_gone_is_noticed_and_stops_nobody() {
     let mut server = Server::start();
     server.register("ann@example.com").await;
+    // What still waits to be written would put it back.
+    crate::server::within(5, async || verify(&server).1["rows"] == 2).await;
+    server.stop();
     let file = SqliteConnectOptions::new().filename(server.data.path().join("rampart.db"));
     let pool = SqlitePool::connect_with(file).await.expect("a database");
     sqlx::query("DELETE FROM audit_head")
@@ -238,13 +242,24 @@ async fn a_head_that_is_gone_is_noticed_and_stops_nobody() {
     let disabled = server.command(&["users", "disable", "ann@example.com"], &[]);
     assert!(disabled.status.success(), "{disabled:?}");
     server.restart();
+    // It is back, and that it was gone stays in the log.
+    let (status, verdict) = verify(&server);
+    assert_eq!(status, Some(0), "{verdict}");
+    let admin = server.admin(&[]).await;
+    let told = logged(&server, &admin, "sys_monitor_disabled").await;
+    assert_eq!(told["detail"]["reason"], "audit_head_missing", "{told}");
+    assert_eq!(
+        (&told["seq"], &told["level"]),
+        (&json!(3), &json!("CRITICAL")),
+        "{told}"
+    );
 }
 
 #[test]
 fn a_cut_tail_is_noticed() {
     check_noticed(
-        &["DELETE FROM audit WHERE seq >= 5"],
-        5,
+        &["DELETE FROM audit WHERE seq >= 4"],
+        4,
         "are missing from the end",
     );
 }
@@ -253,10 +268,10 @@ fn a_cut_tail_is_noticed() {
 fn a_cut_tail_is_noticed_although_the_head_was_moved_too() {
     check_noticed(
         &[
-            "DELETE FROM audit WHERE seq >= 5",
-            "UPDATE audit_head SET seq = 4, hash = (SELECT hash FROM audit WHERE seq = 4)",
+            "DELETE FROM audit WHERE seq >= 4",
+            "UPDATE audit_head SET seq = 3, hash = (SELECT hash FROM audit WHERE seq = 3)",
         ],
-        5,
+        4,
         "which this machine wrote",
     );
 }

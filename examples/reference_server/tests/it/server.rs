@@ -77,7 +77,6 @@ impl Server {
     }
 
     /// Ends the process, as a crash would.
-    #[cfg(feature = "smtp")]
     pub(crate) fn stop(&mut self) {
         stop(&mut self.process);
     }
