@@ -18,8 +18,9 @@
 //! # Features
 //!
 //! All of the above, with `aws-lc-rs` for signatures, are on by default.
-//! `axum` adds extractors, `jwks-client` the keys of other issuers, `sqlite` a
-//! session store, `tracing` events, `test-util` a clock to move by hand and the
+//! `argon2` adds argon2id, `axum` extractors, `breach` and `breach-client` lists
+//! of leaked passwords, `jwks-client` the keys of other issuers, `sqlite`,
+//! `postgres` and `redis` stores, `tracing` events, `test-util` a clock to move by hand and the
 //! attacks to try on your own service. A feature adds items and changes no
 //! default.
 //!

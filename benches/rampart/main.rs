@@ -1,8 +1,8 @@
 //! What hashing and the layers cost on this machine.
 //!
-//! `cargo bench --features full` runs all of it; `-- bcrypt` only the hashing,
+//! `cargo bench --features full --bench rampart` runs all of it; `-- bcrypt` only the hashing,
 //! `-- S256` and `-- EdDSA` only the tokens, `-- session` only the sessions.
-//! `RAMPART_BENCH_MAX_COST` sets the highest bcrypt cost, 12 by default.
+//! `RAMPART_BENCH_MAX_COST` sets the highest bcrypt cost, 14 by default.
 
 mod layers;
 mod password;

@@ -48,6 +48,18 @@ pub type ConfigError = Problems<Problem>;
 #[derive(Clone, Debug, Eq, Error, PartialEq)]
 #[non_exhaustive]
 pub enum Problem {
+    /// The costs of argon2id are no protection, or more than is verified.
+    #[error(
+        "argon2id with {memory_kib} KiB, {passes} passes and {lanes} lanes is outside what is safe and bearable; OWASP names 19456 KiB, 2 passes, 1 lane"
+    )]
+    Argon2id {
+        /// The memory as given, in KiB.
+        memory_kib: u32,
+        /// The passes as given.
+        passes: u32,
+        /// The lanes as given.
+        lanes: u32,
+    },
     /// The cost is outside what is safe and bearable.
     #[error("a bcrypt cost of {cost} is outside 10 to {max}; 10 is the least that OWASP accepts")]
     Cost {
@@ -70,6 +82,9 @@ pub enum Problem {
         /// The name as given.
         id: String,
     },
+    /// Passwords are to be mixed with a pepper, and there is none.
+    #[error("PreHash::Pepper needs a pepper; give one, or use PreHash::Auto")]
+    PepperMissing,
     /// A pepper that could be guessed.
     #[error("pepper {id:?} has fewer than 32 bytes; draw 32 random ones")]
     PepperTooShort {
@@ -93,6 +108,11 @@ pub enum Problem {
         /// The number as given.
         permits: usize,
     },
+    /// bcrypt gives another digest than everywhere else.
+    #[error(
+        "bcrypt computes a wrong digest on this machine; build it again, or try another machine"
+    )]
+    SelfTest,
     /// The minimum length contradicts the maximum, or is no protection.
     #[error(
         "a minimum of {min_chars} characters is outside 8 to {max_chars}; NIST SP 800-63B-4 asks for 15, or 8 beside a second factor"

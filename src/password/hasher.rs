@@ -7,11 +7,13 @@ use base64::engine::general_purpose::STANDARD;
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
-use super::error::{ConfigError, HashError, Problem};
-use super::pepper::Peppers;
+use super::argon2id;
+use super::builder::{PasswordHasherBuilder, PreHash, Settings};
+use super::error::HashError;
+use super::pepper::PepperId;
 use super::scheme::{BCRYPT_BYTES, Password, bcrypt, peppered, salted_hmac, sha256, sign_extended};
-use super::stored::{Form, Parsed, Stored, parse, salt_text};
-use crate::config::Problems;
+use super::stored::{Form, Hash, Parsed, Stored, parse, salt_text};
+use super::verified::{MismatchReason, Rehash, RehashReason, Verified};
 use crate::secret::{Secret, random_bytes};
 
 /// Hashes and verifies passwords, on the calling thread. Clones share the
@@ -19,97 +21,25 @@ use crate::secret::{Secret, random_bytes};
 #[derive(Clone, Debug)]
 pub struct PasswordHasher(Arc<Settings>);
 
-#[derive(Clone, Debug)]
-struct Settings {
-    cost: u8,
-    prehash: PreHash,
-    peppers: Peppers,
-    max_verify_cost: u8,
-}
-
-/// How a password reaches bcrypt.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-#[non_exhaustive]
-pub enum PreHash {
-    /// As it is: rows read `$2b$`, which every bcrypt library verifies.
-    /// Passwords over 72 bytes cannot be set.
-    None,
-    /// Condensed under a key from the salt: rows read `$bcrypt-sha256$v=2`.
-    SaltHmac,
-    /// Condensed under the current pepper, rows read `$bcrypt-hmac-sha384$v=1`; as
-    /// [`SaltHmac`](Self::SaltHmac) if there is none.
-    #[default]
-    Auto,
-}
-
-/// The outcome of [`PasswordHasher::verify`].
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Verified {
-    /// The password is right.
-    Match {
-        /// A better hash to store in place of the old one, if there is one.
-        rehash: Option<Rehash>,
-    },
-    /// It is not, or cannot be.
-    Mismatch {
-        /// Why, for the audit; the client is told nothing.
-        reason: MismatchReason,
-    },
-}
-
-/// Why a password did not match.
+/// Whether a good password may be hashed again at once.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-#[non_exhaustive]
-pub enum MismatchReason {
-    /// The stored cost is above the cap, so it was not run.
-    CostRefused,
-    /// The account is locked.
-    Locked,
-    /// There is no such account.
-    NoAccount,
-    /// The stored hash needs a pepper that is not known: tell the operator, since
-    /// nobody whose hash needs it can sign in.
-    UnknownPepper,
-    /// The stored hash is not one.
-    Unreadable,
-    /// The password is wrong.
-    WrongPassword,
-}
-
-/// A hash to be replaced by a better one.
-///
-/// Store it only if the old one is still there
-/// (`UPDATE … SET hash = new WHERE id = ? AND hash = old`): otherwise a
-/// password that was changed meanwhile would come back. If that write fails,
-/// the sign-in still succeeded.
-#[derive(Clone, Eq, PartialEq)]
-pub struct Rehash {
-    /// The stored hash that was verified.
-    pub old: String,
-    /// The hash to store instead.
-    pub new: String,
-}
-
-impl std::fmt::Debug for Rehash {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Rehash([redacted])")
-    }
+pub(super) enum Upgrade {
+    Now,
+    /// Too much is waiting; there will be another sign-in.
+    Later,
 }
 
 impl PasswordHasher {
-    /// Starts with cost 12, the salted condensing, and a cap of 15.
+    /// Starts with bcrypt of cost 12, the salted condensing, and a cap of 15.
     pub fn builder() -> PasswordHasherBuilder {
-        PasswordHasherBuilder {
-            settings: Settings {
-                cost: 12,
-                prehash: PreHash::default(),
-                peppers: Peppers::default(),
-                max_verify_cost: 15,
-            },
-        }
+        PasswordHasherBuilder::new()
     }
 
-    /// Returns the cost of new hashes.
+    pub(super) fn new(settings: Settings) -> Self {
+        Self(Arc::new(settings))
+    }
+
+    /// Returns the cost of new hashes of bcrypt.
     #[must_use]
     pub fn cost(&self) -> u8 {
         self.0.cost
@@ -123,14 +53,49 @@ impl PasswordHasher {
     /// [`PreHash::None`].
     pub fn hash(&self, password: &Password) -> Result<String, HashError> {
         let composed = password.composed();
-        self.hash_at(self.0.cost, composed.as_ref().unwrap_or(password))
+        self.hash_beside(None, composed.as_ref().unwrap_or(password))
     }
 
-    fn hash_at(&self, cost: u8, password: &Password) -> Result<String, HashError> {
-        let form = self.form();
+    /// Makes what no password opens, to be stored for an account that is locked. An
+    /// attempt takes as long as any other.
+    ///
+    /// ```
+    /// use tower_rampart::password::{MismatchReason, Password, PasswordHasher, Verified};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let hasher = PasswordHasher::builder().cost(10).build()?;
+    /// let attempt = hasher.verify(&Password::new("anything")?, Some(&PasswordHasher::locked()));
+    /// assert_eq!(attempt, Verified::Mismatch { reason: MismatchReason::Locked });
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn locked() -> String {
+        // Random, so that it cannot be told from another account's, nor be swapped
+        // back by a comparison with one of before.
+        format!("!{}", STANDARD.encode(random_bytes::<30>()))
+    }
+
+    /// Hashes in place of another hash, never for less than that one cost.
+    fn hash_beside(&self, old: Option<&Hash>, password: &Password) -> Result<String, HashError> {
+        let old = old.filter(|_| !self.0.may_downgrade);
         if password.bytes().contains(&0) {
             return Err(HashError::Nul);
         }
+        if let Some(costs) = self.0.argon2id {
+            let costs = match old {
+                Some(Hash::Argon2id(old)) => costs.at_least(old.costs),
+                _ => costs,
+            };
+            let pepper = self.0.peppers.current();
+            let pepper = pepper.and_then(|id| Some((id, self.0.peppers.find(id)?.expose())));
+            return Ok(costs.hash(pepper, random_bytes(), password.bytes()));
+        }
+        let cost = match old {
+            Some(Hash::Bcrypt(old)) => self.0.cost.max(old.cost),
+            _ => self.0.cost,
+        };
+        let form = self.form();
         if form == Form::Plain && password.bytes().len() > BCRYPT_BYTES {
             return Err(HashError::TooLongForPlain);
         }
@@ -157,106 +122,194 @@ impl PasswordHasher {
     /// twice the work, whatever is stored.
     #[must_use]
     pub fn verify(&self, password: &Password, stored: Option<&str>) -> Verified {
-        let Some(composed) = password.composed() else {
-            return self.verify_spelling(password, stored);
-        };
-        let first = self.verify_spelling(&composed, stored);
-        if matches!(first, Verified::Match { .. }) {
-            return first;
+        self.verify_and(Upgrade::Now, password, stored)
+    }
+
+    pub(super) fn verify_and(
+        &self,
+        upgrade: Upgrade,
+        password: &Password,
+        stored: Option<&str>,
+    ) -> Verified {
+        let parsed = stored.map(parse);
+        let composed = password.composed();
+        let nfc = composed.as_ref().unwrap_or(password);
+        let mut outcome = self.matches(nfc, parsed.as_ref());
+        let mut why = Vec::new();
+        if let (Err(_), Some(_)) = (outcome, &composed) {
+            outcome = self.matches(password, parsed.as_ref());
+            // One spelling is enough from now on.
+            why.push(RehashReason::Spelling);
         }
-        match self.verify_spelling(password, stored) {
-            Verified::Match { .. } => Verified::Match {
-                // One spelling is enough from now on.
-                rehash: stored.and_then(|old| {
-                    let Parsed::Hash(hash) = parse(old) else {
-                        return None;
-                    };
-                    let cost = self.0.cost.max(hash.cost);
-                    let new = self.hash_at(cost, &composed).ok()?;
-                    let old = old.to_owned();
-                    Some(Rehash { old, new })
-                }),
+        match (outcome, &parsed, stored) {
+            (Ok(()), Some(Parsed::Hash(hash)), Some(old)) => {
+                why.extend(self.outdated(hash));
+                why.extend(cuts(hash, password).then_some(RehashReason::Truncated));
+                why.sort_unstable();
+                let wanted = upgrade == Upgrade::Now && !why.is_empty();
+                let new = wanted.then(|| self.hash_beside(Some(hash), nfc).ok());
+                let old = old.to_owned();
+                Verified::Match {
+                    rehash: new.flatten().map(|new| Rehash { old, new, why }),
+                }
+            }
+            (outcome, ..) => Verified::Mismatch {
+                reason: outcome.err().unwrap_or(MismatchReason::NoAccount),
             },
-            mismatch => mismatch,
         }
     }
 
-    fn verify_spelling(&self, password: &Password, stored: Option<&str>) -> Verified {
-        let text = stored.unwrap_or_default();
-        let reason = match (stored.map(parse), password.bytes().contains(&0)) {
-            (None, _) => MismatchReason::NoAccount,
-            (Some(Parsed::Locked), _) => MismatchReason::Locked,
-            (Some(Parsed::Unreadable), _) => MismatchReason::Unreadable,
-            (Some(Parsed::Hash(hash)), _) if hash.cost > self.0.max_verify_cost => {
-                MismatchReason::CostRefused
-            }
-            (Some(Parsed::Hash(hash)), _) if self.lacks(hash.form) => MismatchReason::UnknownPepper,
+    /// Tells what a stored hash lacks, as far as that can be told without the
+    /// password: nothing, if it is as good as new ones are, or cannot be read.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tower_rampart::password::{PasswordHasher, RehashReason};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let hasher = PasswordHasher::builder().cost(12).build()?;
+    /// let old = "$2a$10$WvvTPHKwdBJ3uk0Z37EMR.hLA2W6N9AEBhEgrAOljy2Ae5MtaSIUi";
+    /// let why = hasher.needs_rehash(old);
+    /// assert_eq!(why, [RehashReason::Cost, RehashReason::Foreign, RehashReason::PreHash]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn needs_rehash(&self, stored: &str) -> Vec<RehashReason> {
+        match parse(stored) {
+            Parsed::Hash(hash) => self.outdated(&hash),
+            Parsed::Locked | Parsed::Unreadable => vec![],
+        }
+    }
+
+    /// Compares one spelling, and does as much for an account that there is not.
+    fn matches(&self, password: &Password, stored: Option<&Parsed>) -> Result<(), MismatchReason> {
+        let reason = match stored {
+            None => MismatchReason::NoAccount,
+            Some(Parsed::Locked) => MismatchReason::Locked,
+            Some(Parsed::Unreadable) => MismatchReason::Unreadable,
+            Some(Parsed::Hash(hash)) if self.is_too_costly(hash) => MismatchReason::CostRefused,
+            Some(Parsed::Hash(hash)) if self.lacks(hash) => MismatchReason::UnknownPepper,
             // bcrypt cycles its key, so `a` and `a\0a` would be one password.
-            (Some(Parsed::Hash(_)), true) => MismatchReason::WrongPassword,
-            (Some(Parsed::Hash(hash)), false) => return self.verify_hash(password, text, hash),
-        };
-        self.spend(password, self.0.cost);
-        Verified::Mismatch { reason }
-    }
-
-    fn verify_hash(&self, password: &Password, text: &str, hash: Stored) -> Verified {
-        let digest = self.digest(hash.form, hash.cost, hash.salt, password);
-        if !bool::from(digest.ct_eq(&hash.digest)) {
-            // The time of bcrypt doubles with each step, so the steps between
-            // the stored and the current cost add up to exactly the rest.
-            for cost in hash.cost..self.0.cost {
-                self.spend(password, cost);
+            Some(Parsed::Hash(_)) if password.bytes().contains(&0) => MismatchReason::WrongPassword,
+            Some(Parsed::Hash(hash)) => {
+                if self.compare(password, hash) {
+                    return Ok(());
+                }
+                self.spend_the_rest(password, hash);
+                return Err(MismatchReason::WrongPassword);
             }
-            return Verified::Mismatch {
-                reason: MismatchReason::WrongPassword,
-            };
-        }
-        let rehash = self
-            .is_outdated(hash, password)
-            // Never cheaper than what was there.
-            .then(|| self.hash_at(self.0.cost.max(hash.cost), password).ok())
-            .flatten();
-        Verified::Match {
-            rehash: rehash.map(|new| Rehash {
-                old: text.to_owned(),
-                new,
-            }),
+        };
+        self.spend(password);
+        Err(reason)
+    }
+
+    fn compare(&self, password: &Password, hash: &Hash) -> bool {
+        match hash {
+            Hash::Bcrypt(hash) => {
+                let digest = self.digest(hash.form, hash.cost, hash.salt, password);
+                digest.ct_eq(&hash.digest).into()
+            }
+            Hash::Argon2id(hash) => {
+                let pepper = hash.pepper.and_then(|id| self.0.peppers.find(id));
+                hash.matches(pepper.map(Secret::expose), password.bytes())
+            }
         }
     }
 
-    fn is_outdated(&self, hash: Stored, password: &Password) -> bool {
-        let cut = hash.form.cuts() && password.bytes().len() > BCRYPT_BYTES;
-        hash.cost < self.0.cost || cut || hash.foreign || hash.form != self.form()
+    /// Does what a new hash takes more than a stored one.
+    fn spend_the_rest(&self, password: &Password, hash: &Hash) {
+        match (hash, self.0.argon2id) {
+            // The time of bcrypt doubles with each step, so the steps between the
+            // stored and the current cost add up to exactly the rest.
+            (Hash::Bcrypt(hash), None) => {
+                for cost in hash.cost..self.0.cost {
+                    self.spend_bcrypt(password, cost);
+                }
+            }
+            (Hash::Argon2id(hash), Some(costs)) if !hash.costs.is_below(costs) => {}
+            _ => self.spend(password),
+        }
+    }
+
+    /// Takes as long as a new hash does.
+    fn spend(&self, password: &Password) {
+        match self.0.argon2id {
+            Some(costs) => {
+                std::hint::black_box(costs.hash(None, [0x5a; 16], password.bytes()));
+            }
+            None => self.spend_bcrypt(password, self.0.cost),
+        }
+    }
+
+    fn spend_bcrypt(&self, password: &Password, cost: u8) {
+        std::hint::black_box(self.digest(self.form(), cost, [0x5a; 16], password));
+    }
+
+    fn outdated(&self, hash: &Hash) -> Vec<RehashReason> {
+        let mut why = Vec::new();
+        let mut note = |reason, applies: bool| why.extend(applies.then_some(reason));
+        match (hash, self.0.argon2id) {
+            (Hash::Bcrypt(hash), None) => {
+                let wanted = self.form();
+                let [has, wants] = [hash.form, wanted].map(|form| form.pepper());
+                let costlier = self.0.may_downgrade && hash.cost > self.0.cost;
+                note(RehashReason::Cost, hash.cost < self.0.cost || costlier);
+                note(RehashReason::Foreign, hash.foreign);
+                note(RehashReason::Pepper, has != wants);
+                let same = hash.form == wanted || has.is_some() || wants.is_some();
+                note(RehashReason::PreHash, !same);
+            }
+            (Hash::Bcrypt(_), Some(_)) => note(RehashReason::Scheme, true),
+            (Hash::Argon2id(hash), Some(costs)) => {
+                let costlier = self.0.may_downgrade && costs.is_below(hash.costs);
+                note(RehashReason::Cost, hash.costs.is_below(costs) || costlier);
+                let wants = self.0.peppers.current();
+                note(RehashReason::Pepper, hash.pepper != wants);
+            }
+            // bcrypt is the weaker one.
+            (Hash::Argon2id(_), None) => note(RehashReason::Scheme, self.0.may_downgrade),
+        }
+        why
+    }
+
+    fn is_too_costly(&self, hash: &Hash) -> bool {
+        match hash {
+            Hash::Bcrypt(hash) => hash.cost > self.0.max_verify_cost,
+            Hash::Argon2id(hash) => hash.is_too_costly(),
+        }
+    }
+
+    /// Whether a hash needs a pepper that is not known.
+    fn lacks(&self, hash: &Hash) -> bool {
+        let wanted = match hash {
+            Hash::Bcrypt(hash) => hash.form.pepper(),
+            Hash::Argon2id(argon2id::Stored { pepper, .. }) => *pepper,
+        };
+        wanted.is_some_and(|id| self.0.peppers.find(id).is_none())
     }
 
     fn form(&self) -> Form {
+        let peppered = || self.0.peppers.current().map(Form::Pepper);
         match self.0.prehash {
             PreHash::None => Form::Plain,
             PreHash::SaltHmac => Form::SaltHmac,
-            PreHash::Auto => self
-                .0
-                .peppers
-                .current()
-                .map_or(Form::SaltHmac, Form::Pepper),
+            PreHash::Auto | PreHash::Pepper => peppered().unwrap_or(Form::SaltHmac),
         }
     }
 
-    /// Whether a form needs a pepper that is not known.
-    fn lacks(&self, form: Form) -> bool {
-        matches!(form, Form::Pepper(id) if self.0.peppers.find(id).is_none())
-    }
-
     fn digest(&self, form: Form, cost: u8, salt: [u8; 16], password: &Password) -> [u8; 23] {
-        let pepper = match form {
-            Form::Pepper(id) => self.0.peppers.find(id),
-            _ => None,
-        };
+        let pepper = form
+            .pepper()
+            .and_then(|id: PepperId| self.0.peppers.find(id));
         digest(form, pepper, cost, salt, password.bytes())
     }
+}
 
-    fn spend(&self, password: &Password, cost: u8) {
-        std::hint::black_box(self.digest(self.form(), cost, [0x5a; 16], password));
-    }
+/// Tells whether bcrypt did not read the end of a password.
+fn cuts(hash: &Hash, password: &Password) -> bool {
+    matches!(hash, Hash::Bcrypt(hash) if hash.form.cuts()) && password.bytes().len() > BCRYPT_BYTES
 }
 
 pub(super) fn digest(
@@ -297,77 +350,4 @@ pub(super) fn digest(
 fn hex(byte: u8) -> [u8; 2] {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     [byte >> 4, byte & 15].map(|digit| DIGITS[usize::from(digit)])
-}
-
-/// Collects the settings of a [`PasswordHasher`].
-#[derive(Clone, Debug)]
-#[must_use]
-pub struct PasswordHasherBuilder {
-    settings: Settings,
-}
-
-impl PasswordHasherBuilder {
-    /// Sets the cost of new hashes, 10 or more; 12 by default. See
-    /// [`calibrate_cost`](super::calibrate_cost).
-    pub fn cost(mut self, cost: u8) -> Self {
-        self.settings.cost = cost;
-        self
-    }
-
-    /// Sets how a password reaches bcrypt.
-    pub fn prehash(mut self, prehash: PreHash) -> Self {
-        self.settings.prehash = prehash;
-        self
-    }
-
-    /// Sets the pepper of new hashes: a secret of 32 bytes or more that is kept
-    /// apart from the database, so that a copy of it alone is no use to whoever
-    /// guesses. Its name of 1 to 16 lower-case letters and digits is stored in each
-    /// hash. Whoever loses the pepper locks everybody out.
-    pub fn pepper(mut self, id: impl Into<String>, secret: Arc<Secret>) -> Self {
-        self.settings.peppers.set_current(id.into(), secret);
-        self
-    }
-
-    /// Adds a pepper that was the current one. Hashes that need it are replaced as
-    /// their owners sign in.
-    pub fn retired_pepper(mut self, id: impl Into<String>, secret: Arc<Secret>) -> Self {
-        self.settings.peppers.add_retired(id.into(), secret);
-        self
-    }
-
-    /// Sets the highest stored cost that is run; 15 by default. A row with a
-    /// higher one, written by an attacker, would keep a core busy for hours.
-    pub fn max_verify_cost(mut self, cost: u8) -> Self {
-        self.settings.max_verify_cost = cost;
-        self
-    }
-
-    /// Checks the settings.
-    ///
-    /// # Errors
-    ///
-    /// Every [`Problem`] found.
-    pub fn build(self) -> Result<PasswordHasher, ConfigError> {
-        let Settings {
-            cost,
-            max_verify_cost,
-            prehash,
-            ref peppers,
-        } = self.settings;
-        let mut problems = peppers.problems();
-        if prehash != PreHash::Auto && !peppers.is_empty() {
-            problems.push(Problem::PepperUnused);
-        }
-        if !(10..=20).contains(&max_verify_cost) {
-            problems.push(Problem::MaxVerifyCost { max_verify_cost });
-        }
-        if !(10..=max_verify_cost.clamp(10, 20)).contains(&cost) {
-            problems.push(Problem::Cost {
-                cost,
-                max: max_verify_cost,
-            });
-        }
-        Problems::check(problems, || PasswordHasher(Arc::new(self.settings)))
-    }
 }

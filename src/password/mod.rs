@@ -9,7 +9,13 @@
 //!
 //! Hashes of other systems are read, and replaced when their owner signs in:
 //! `$2a$`, `$2y$` and `$2x$`, both versions of passlib's `bcrypt_sha256`, and
-//! bcrypt as Django and Spring Security store it.
+//! bcrypt as Django and Spring Security store it. With the feature `argon2`,
+//! `PasswordHasherBuilder::argon2id` makes new hashes with argon2id (RFC 9106)
+//! instead, and moves old ones over as people sign in.
+//!
+//! [`PasswordPolicy`] judges new passwords by their length and by what is tried
+//! first ([`Blocklist`]); with the feature `breach`, `BreachFile` knows those that
+//! were leaked.
 //!
 //! # What it does not stop
 //!
@@ -39,6 +45,17 @@
 //! Each step of the cost doubles the time, for an attacker and for every
 //! sign-in. `cargo bench` prints what a step costs on this machine.
 
+#[cfg(feature = "argon2")]
+mod argon2id;
+#[cfg(not(feature = "argon2"))]
+#[path = "no_argon2id.rs"]
+mod argon2id;
+mod blocklist;
+#[cfg(feature = "breach")]
+mod breach;
+#[cfg(feature = "breach-client")]
+mod breach_range;
+mod builder;
 mod calibrate;
 mod error;
 mod hasher;
@@ -47,17 +64,31 @@ mod pool;
 mod rules;
 mod scheme;
 mod stored;
+mod verified;
 
+#[cfg(feature = "argon2")]
+pub use argon2id::Argon2id;
+pub use blocklist::Blocklist;
+#[cfg(feature = "breach")]
+pub use breach::{Asked, BreachChecker, BreachError, BreachFile};
+#[cfg(feature = "breach-client")]
+pub use breach_range::BreachRange;
+pub use builder::{PasswordHasherBuilder, PreHash};
 pub use calibrate::calibrate_cost;
 pub use error::{ConfigError, HashBusy, HashError, PasswordTooLong, Problem};
-pub use hasher::{
-    MismatchReason, PasswordHasher, PasswordHasherBuilder, PreHash, Rehash, Verified,
-};
+pub use hasher::PasswordHasher;
 pub use pool::{LoginHasher, LoginHasherBuilder, PoolStats};
 pub use rules::{PasswordPolicy, WeakPassword};
 pub use scheme::Password;
+pub use verified::{MismatchReason, Rehash, RehashReason, Verified};
 
+#[cfg(all(test, feature = "argon2"))]
+mod argon2id_tests;
 #[cfg(test)]
 mod pepper_tests;
 #[cfg(test)]
+mod rules_tests;
+#[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod verify_tests;

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::Problem;
-use super::hasher::{MismatchReason, PasswordHasher, PreHash, Verified};
+use super::hasher::PasswordHasher;
 use super::stored::{Parsed, parse};
 use super::tests::password;
+use super::{MismatchReason, PreHash, Problem, Verified};
 use crate::secret::Secret;
 
 fn pepper(first: u8) -> Arc<Secret> {

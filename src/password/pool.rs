@@ -9,8 +9,9 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::error::{ConfigError, HashBusy, HashError, Problem};
-use super::hasher::{PasswordHasher, Verified};
+use super::hasher::{PasswordHasher, Upgrade};
 use super::scheme::Password;
+use super::verified::Verified;
 use crate::config::Problems;
 
 /// Hashes passwords on blocking threads, a bounded number at a time. Clones
@@ -41,6 +42,7 @@ pub struct LoginHasher(Arc<Inner>);
 struct Inner {
     hasher: PasswordHasher,
     deadline: Duration,
+    running: Arc<AtomicUsize>,
     /// Bounds both lanes together.
     all: Arc<Semaphore>,
     login: Lane,
@@ -76,6 +78,22 @@ impl Drop for Waiting<'_> {
     }
 }
 
+/// One that is hashed; counted for as long as it lives.
+struct Running<'a>(&'a AtomicUsize);
+
+impl<'a> Running<'a> {
+    fn one_more(running: &'a AtomicUsize) -> Self {
+        running.fetch_add(1, Ordering::Relaxed);
+        Self(running)
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 impl LoginHasher {
     /// Starts a pool with one permit a core, less one.
     pub fn builder(hasher: PasswordHasher) -> LoginHasherBuilder {
@@ -89,6 +107,9 @@ impl LoginHasher {
 
     /// Compares a password with what is stored; see [`PasswordHasher::verify`].
     ///
+    /// A better hash takes as long again. While four fifths of what may wait is
+    /// waiting there is none, until the next sign-in.
+    ///
     /// # Errors
     ///
     /// [`HashBusy`] if too much is waiting.
@@ -97,8 +118,15 @@ impl LoginHasher {
         password: Password,
         stored: Option<String>,
     ) -> Result<Verified, HashBusy> {
-        self.run(&self.0.login, move |hasher| {
-            hasher.verify(&password, stored.as_deref())
+        let lane = &self.0.login;
+        let crowded = lane.waiting.load(Ordering::Acquire) * 5 >= lane.max_waiting * 4;
+        let upgrade = if crowded {
+            Upgrade::Later
+        } else {
+            Upgrade::Now
+        };
+        self.run(lane, move |hasher| {
+            hasher.verify_and(upgrade, &password, stored.as_deref())
         })
         .await
     }
@@ -118,6 +146,7 @@ impl LoginHasher {
     pub fn stats(&self) -> PoolStats {
         let lanes = [&self.0.login, &self.0.new];
         PoolStats {
+            running: self.0.running.load(Ordering::Relaxed),
             waiting: lanes
                 .iter()
                 .map(|lane| lane.waiting.load(Ordering::Relaxed))
@@ -154,9 +183,11 @@ impl LoginHasher {
             .map_err(|_| busy())?;
         drop(waiting);
         let hasher = self.0.hasher.clone();
+        let running = Arc::clone(&self.0.running);
         // The permits go along: dropping this future does not stop the thread.
         let outcome = tokio::task::spawn_blocking(move || {
             let _permits = permits;
+            let _running = Running::one_more(&running);
             job(&hasher)
         })
         .await;
@@ -187,6 +218,8 @@ impl fmt::Debug for LoginHasher {
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct PoolStats {
+    /// How many are hashed now, whether or not anybody still wants to know.
+    pub running: usize,
     /// How many wait for a permit now.
     pub waiting: usize,
     /// How many hashes were computed.
@@ -239,6 +272,7 @@ impl LoginHasherBuilder {
             LoginHasher(Arc::new(Inner {
                 hasher: self.hasher,
                 deadline: self.deadline,
+                running: Arc::default(),
                 all: Arc::new(Semaphore::new(permits)),
                 login: Lane::new(permits, permits * per_permit + permits),
                 new: Lane::new((permits / 2).max(1), permits * per_permit + permits),

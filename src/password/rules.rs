@@ -2,12 +2,14 @@
 
 use thiserror::Error;
 
+use super::blocklist::Blocklist;
 use super::error::{ConfigError, Problem};
 use super::scheme::Password;
 use crate::config::Problems;
 
 /// The rules for new passwords, after NIST SP 800-63B-4 §3.1.1.2: length
-/// counts, composition does not.
+/// counts, composition does not. Characters are code points, in Normalization
+/// Form C.
 ///
 /// # Examples
 ///
@@ -22,9 +24,10 @@ use crate::config::Problems;
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct PasswordPolicy {
     min_chars: usize,
+    blocklist: Blocklist,
 }
 
 const MAX_CHARS: usize = 256;
@@ -32,7 +35,7 @@ const MAX_CHARS: usize = 256;
 impl Default for PasswordPolicy {
     /// At least 15 characters: the password is the only factor.
     fn default() -> Self {
-        Self { min_chars: 15 }
+        Self::of(15)
     }
 }
 
@@ -40,7 +43,21 @@ impl PasswordPolicy {
     /// At least 8 characters: for accounts with a second factor.
     #[must_use]
     pub fn with_mfa() -> Self {
-        Self { min_chars: 8 }
+        Self::of(8)
+    }
+
+    fn of(min_chars: usize) -> Self {
+        Self {
+            min_chars,
+            blocklist: Blocklist::common(),
+        }
+    }
+
+    /// Sets what nobody may choose; [`Blocklist::common`] by default.
+    #[must_use]
+    pub fn blocklist(mut self, blocklist: Blocklist) -> Self {
+        self.blocklist = blocklist;
+        self
     }
 
     /// Sets the least number of characters (code points).
@@ -58,7 +75,7 @@ impl PasswordPolicy {
                 max_chars: MAX_CHARS,
             }]
         };
-        Problems::check(problems, || Self { min_chars })
+        Problems::check(problems, || Self::of(min_chars))
     }
 
     /// Judges a new password. `context` holds what an attacker would try
@@ -68,7 +85,8 @@ impl PasswordPolicy {
     ///
     /// The first [`WeakPassword`] reason that applies.
     pub fn check(&self, password: &Password, context: &[&str]) -> Result<(), WeakPassword> {
-        let text = password.text();
+        let composed = password.composed();
+        let text = composed.as_ref().unwrap_or(password).text();
         let chars = text.chars().count();
         if chars < self.min_chars {
             return Err(WeakPassword::TooShort {
@@ -98,6 +116,9 @@ impl PasswordPolicy {
             .filter(|word| word.chars().count() >= 4);
         if words.into_iter().any(|word| covers(&folded, &word, 3)) {
             return Err(WeakPassword::Context);
+        }
+        if self.blocklist.forbids(&folded) {
+            return Err(WeakPassword::Common);
         }
         Ok(())
     }
@@ -137,6 +158,9 @@ fn is_repetitive(text: &str) -> bool {
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
 #[non_exhaustive]
 pub enum WeakPassword {
+    /// Known from a leak; see [`BreachChecker`](super::BreachChecker).
+    #[error("this password is known from a leak somewhere else")]
+    Breached,
     /// Among the first that anybody tries.
     #[error("this password is among the most common ones")]
     Common,
@@ -168,6 +192,7 @@ impl WeakPassword {
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::Breached => "breached",
             Self::Common => "common",
             Self::Context => "context",
             Self::ControlCharacter => "control_character",

@@ -77,6 +77,8 @@ impl fmt::Debug for Password {
 /// Runs bcrypt over at most 72 bytes of a key. The last of its 24 bytes is
 /// dropped, as every implementation does.
 pub(super) fn bcrypt(cost: u8, salt: [u8; 16], key: &[u8]) -> [u8; 23] {
+    #[cfg(test)]
+    super::tests::WORK.with(|work| work.set(work.get() + (1 << cost)));
     let mut terminated = Zeroizing::new([0_u8; BCRYPT_BYTES]);
     let length = key.len().min(BCRYPT_BYTES);
     terminated[..length].copy_from_slice(&key[..length]);
@@ -86,6 +88,22 @@ pub(super) fn bcrypt(cost: u8, salt: [u8; 16], key: &[u8]) -> [u8; 23] {
     let mut digest = [0_u8; 23];
     digest.copy_from_slice(&full[..23]);
     digest
+}
+
+/// Tells whether bcrypt gives a known digest: a processor or a build that
+/// computes something else would lock everybody out, or let anybody in.
+pub(super) fn computes_what_it_must() -> bool {
+    // By libxcrypt and pyca's bcrypt alike:
+    // $2b$04$abcdefghijklmnopqrstuuL/fE8GLCfhHKzbY4kumKsbyCOps1loO
+    const SALT: [u8; 16] = [
+        0x71, 0xd7, 0x9f, 0x82, 0x18, 0xa3, 0x92, 0x59, 0xa7, 0xa2, 0x9a, 0xab, 0xb2, 0xdb, 0xaf,
+        0xc3,
+    ];
+    const DIGEST: [u8; 23] = [
+        0x34, 0x18, 0x46, 0xf8, 0x83, 0x44, 0x86, 0x32, 0x4c, 0xd5, 0xd6, 0xba, 0x9b, 0x0a, 0x0c,
+        0xb9, 0xdd, 0x04, 0x42, 0xbb, 0xb7, 0x9e, 0xa4,
+    ];
+    bcrypt(4, SALT, b"self-test") == DIGEST
 }
 
 /// The key that a computation with signed bytes would have used.

@@ -1,7 +1,7 @@
 //! Hashes as they are stored: a strict parser and its inverse.
 //!
-//! What is written is `$2b$`, `$bcrypt-sha256$v=2`, or `$bcrypt-hmac-sha384$v=1`
-//! with the name of a pepper. What other systems wrote is
+//! What is written is `$2b$`, `$bcrypt-sha256$v=2`, `$bcrypt-hmac-sha384$v=1`
+//! with the name of a pepper, or `$argon2id$v=19`. What other systems wrote is
 //! read too, and to be replaced at the next sign-in.
 
 use base64::Engine as _;
@@ -9,6 +9,7 @@ use base64::alphabet::BCRYPT;
 use base64::engine::general_purpose::GeneralPurposeConfig;
 use base64::engine::{DecodePaddingMode, GeneralPurpose};
 
+use super::argon2id;
 use super::pepper::PepperId;
 
 /// bcrypt's own order of the base64 letters. The last letter has spare bits,
@@ -27,7 +28,14 @@ const DIGEST_CHARS: usize = 31;
 /// The longest stored hash that is looked at, in bytes.
 const MAX_BYTES: usize = 256;
 
-/// A readable stored hash.
+/// A readable stored hash, of whichever scheme.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) enum Hash {
+    Argon2id(argon2id::Stored),
+    Bcrypt(Stored),
+}
+
+/// A readable stored hash of bcrypt.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct Stored {
     pub(super) form: Form,
@@ -60,12 +68,20 @@ impl Form {
     pub(super) fn cuts(self) -> bool {
         matches!(self, Self::Plain | Self::SignExtended)
     }
+
+    /// The pepper it was condensed under, if it was.
+    pub(super) fn pepper(self) -> Option<PepperId> {
+        match self {
+            Self::Pepper(id) => Some(id),
+            _ => None,
+        }
+    }
 }
 
 /// What a stored text is.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) enum Parsed {
-    Hash(Stored),
+    Hash(Hash),
     /// An account that nobody can sign in to with a password.
     Locked,
     Unreadable,
@@ -81,11 +97,18 @@ pub(super) fn parse(text: &str) -> Parsed {
     }
 }
 
-fn read(text: &str) -> Option<Stored> {
+fn read(text: &str) -> Option<Hash> {
     // ASCII only: byte positions are then character positions.
     if text.len() > MAX_BYTES || !text.is_ascii() {
         return None;
     }
+    match text.strip_prefix("$argon2id$") {
+        Some(rest) => argon2id::Stored::read(rest).map(Hash::Argon2id),
+        None => read_bcrypt(text).map(Hash::Bcrypt),
+    }
+}
+
+fn read_bcrypt(text: &str) -> Option<Stored> {
     if let Some(rest) = text.strip_prefix("$bcrypt-hmac-sha384$v=1,k=") {
         let (id, rest) = rest.split_once(",t=2b,r=")?;
         let (cost, rest) = rest.split_once('$')?;

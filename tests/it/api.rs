@@ -5,6 +5,7 @@ use std::fmt::Debug;
 use tower_rampart::cors::{CorsLayer, OriginPolicy};
 use tower_rampart::csrf::CsrfLayer;
 use tower_rampart::jwt::{JwtLayer, KeySet, Verifier};
+use tower_rampart::password::Password;
 use tower_rampart::rate_limit::{RateLimitLayer, RateLimiter};
 use tower_rampart::secret::Secret;
 use tower_rampart::security_headers::SecurityHeadersLayer;
@@ -57,4 +58,22 @@ fn nothing_prints_a_secret() {
             "{printed}"
         );
     }
+}
+
+/// Fails to compile if a type has a trait: there would be two ways to call `lacks`.
+macro_rules! lacks {
+    ($type:ty: $($trait:path),*) => {$({
+        trait Lacks<Ambiguous> {
+            fn lacks() {}
+        }
+        impl<T: ?Sized> Lacks<()> for T {}
+        impl<T: ?Sized + $trait> Lacks<u8> for T {}
+        <$type as Lacks<_>>::lacks();
+    })*};
+}
+
+#[test]
+fn what_must_not_be_seen_cannot_be_printed_sent_or_multiplied() {
+    lacks!(Secret: std::fmt::Display, Clone, serde::Serialize, std::hash::Hash);
+    lacks!(Password: std::fmt::Display, Clone, serde::Serialize, std::hash::Hash, PartialEq);
 }

@@ -245,8 +245,8 @@ fn every_layer_says_what_it_does_not_stop() {
 const DOCUMENTS: &[&str] = &[
     "RFC 2046", "RFC 5869", "RFC 6265", "RFC 6454", "RFC 6749", "RFC 6750", "RFC 6797", "RFC 7239",
     "RFC 7468", "RFC 7515", "RFC 7517", "RFC 7518", "RFC 7519", "RFC 7578", "RFC 7638", "RFC 7797",
-    "RFC 7800", "RFC 8032", "RFC 8037", "RFC 8410", "RFC 8725", "RFC 9068", "RFC 9110", "RFC 9111",
-    "RFC 9449", "RFC 9457", "RFC 9470", "RFC 9700", "RFC 9728",
+    "RFC 7800", "RFC 8032", "RFC 8037", "RFC 8410", "RFC 8725", "RFC 9068", "RFC 9106", "RFC 9110",
+    "RFC 9111", "RFC 9449", "RFC 9457", "RFC 9470", "RFC 9700", "RFC 9728",
 ];
 
 #[test]

@@ -15,7 +15,7 @@ use tokio::sync::Semaphore;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::timeout::TimeoutLayer;
 use tower_rampart::clock::{Clock as _, SystemClock};
-use tower_rampart::password::{LoginHasher, PasswordPolicy};
+use tower_rampart::password::LoginHasher;
 use tower_rampart::rate_limit::LoginGuard;
 use tower_rampart::session::{SessionCookies, TokenIssuer};
 use tower_rampart::stack::{RampartExt as _, Secured};
@@ -24,6 +24,7 @@ use tower_rampart::upload::UploadLayer;
 use tracing::Instrument as _;
 
 use crate::audit::Audit;
+use crate::credentials::NewPasswords;
 use crate::db::Db;
 use crate::desk::Desk;
 use crate::health::Readiness;
@@ -45,7 +46,7 @@ pub(crate) struct App {
     pub(crate) issuer: TokenIssuer,
     pub(crate) cookies: SessionCookies,
     pub(crate) hasher: LoginHasher,
-    pub(crate) password_policy: PasswordPolicy,
+    pub(crate) new_passwords: NewPasswords,
     pub(crate) login_guard: LoginGuard,
     pub(crate) upload: Arc<UploadLimits>,
     pub(crate) readiness: Readiness,

@@ -32,7 +32,7 @@ pub(crate) async fn register(
     Input(input): Input<Registration>,
 ) -> ApiResult<Response> {
     let email = input::email(&input.email)?;
-    let password = acceptable(&app, input.password, &email)?;
+    let password = acceptable(&app, input.password, &email).await?;
     // Hashed in any case, so that time does not tell whether the address is new.
     let hash = app.hasher.hash_new(password).await.map_err(hash_failed)?;
     if let Some(id) = app.db.add_user(&email, &hash).await? {

@@ -9,10 +9,10 @@ use lettre::message::Mailbox;
 use tower_rampart::cors::OriginPolicy;
 use tower_rampart::identity::{ClientAddrResolver, ForwardingHeader};
 use tower_rampart::jwt::{Problem as Weak, SigningKey};
-use tower_rampart::password::PasswordPolicy;
 use tower_rampart::rate_limit::Quota;
 use tower_rampart::secret::Secret;
 
+use crate::credentials::NewPasswords;
 use crate::db::Location;
 use crate::mail::MailRoute;
 use crate::objects::Storage;
@@ -71,7 +71,7 @@ pub(crate) struct Config {
     pub(crate) processes: u32,
     /// `None` in development: measured at the first start.
     pub(crate) bcrypt_cost: Option<u8>,
-    pub(crate) password_policy: PasswordPolicy,
+    pub(crate) new_passwords: NewPasswords,
     pub(crate) upload_max_bytes: u64,
     pub(crate) upload_max_pixels: u64,
     pub(crate) upload_quota_bytes: u64,
@@ -144,7 +144,10 @@ impl Config {
             #[cfg(feature = "redis")]
             processes: u32::try_from(reader.number("RAMPART_PROCESSES", 3)).unwrap_or(u32::MAX),
             bcrypt_cost: reader.bcrypt_cost(production),
-            password_policy: reader.password_policy(),
+            new_passwords: NewPasswords {
+                policy: reader.password_policy(),
+                leaked: reader.leaked_passwords(),
+            },
             upload_max_bytes: reader.bytes("UPLOAD_MAX_BYTES", "5MiB"),
             upload_max_pixels: reader.number("UPLOAD_MAX_PIXELS", 40_000_000),
             upload_quota_bytes: reader.bytes("UPLOAD_QUOTA_BYTES", "256MiB"),
@@ -298,30 +301,6 @@ impl Reader<'_> {
                 self.problem("TRUSTED_PROXIES", problem.to_string());
             }
             ClientAddrResolver::default()
-        })
-    }
-
-    fn bcrypt_cost(&mut self, production: bool) -> Option<u8> {
-        if self.settings.get("BCRYPT_COST").is_none() {
-            if production {
-                self.problem(
-                    "BCRYPT_COST",
-                    "is required in production; write a number from 10 to 15",
-                );
-            }
-            return None;
-        }
-        let form = "write a number from 10 to 15";
-        Some(self.parse("BCRYPT_COST", "12", form, |text| {
-            text.parse().ok().filter(|cost| (10..=15).contains(cost))
-        }))
-    }
-
-    fn password_policy(&mut self) -> PasswordPolicy {
-        let form =
-            "write a number from 8 to 256; NIST SP 800-63B-4 asks for 15 without a second factor";
-        self.parse("PASSWORD_MIN_CHARS", "15", form, |text| {
-            PasswordPolicy::with_min_chars(text.parse().ok()?).ok()
         })
     }
 

@@ -2,7 +2,10 @@
 
 use http::{HeaderMap, HeaderValue, StatusCode};
 use tower_rampart::identity::ClientAddr;
-use tower_rampart::password::{HashError, MismatchReason, Password, Verified};
+use tower_rampart::password::{
+    BreachChecker as _, BreachError, BreachFile, HashError, MismatchReason, Password,
+    PasswordPolicy, Verified, WeakPassword,
+};
 
 use crate::app::App;
 use crate::audit::{Caller, Entry};
@@ -11,14 +14,44 @@ use crate::input::Typed;
 use crate::respond::{ApiError, ApiResult};
 
 /// What anybody would try as a password for this service.
-pub(crate) const CONTEXT: &[&str] = &["rampart", "reference"];
+const CONTEXT: &[&str] = &["rampart", "reference"];
 
-/// Judges a new password by the rules.
+/// Which passwords may be set.
+#[derive(Clone, Debug)]
+pub(crate) struct NewPasswords {
+    pub(crate) policy: PasswordPolicy,
+    /// Those that were leaked somewhere.
+    pub(crate) leaked: Option<BreachFile>,
+}
+
+impl NewPasswords {
+    /// Tells what is wrong with a new password for an address, if anything is.
+    ///
+    /// # Errors
+    ///
+    /// If the list of leaked passwords cannot be read.
+    pub(crate) async fn weakness(
+        &self,
+        password: &Password,
+        email: &str,
+    ) -> Result<Option<WeakPassword>, BreachError> {
+        let context = [&[email], CONTEXT].concat();
+        if let Err(weak) = self.policy.check(password, &context) {
+            return Ok(Some(weak));
+        }
+        match &self.leaked {
+            Some(leaked) if leaked.is_breached(password).await? => Ok(Some(WeakPassword::Breached)),
+            _ => Ok(None),
+        }
+    }
+}
+
+/// Judges a new password by the rules, and by what was leaked elsewhere.
 ///
 /// # Errors
 ///
-/// 422 with the reason.
-pub(crate) fn acceptable(app: &App, typed: Typed, email: &str) -> ApiResult<Password> {
+/// 422 with the reason; 500 if the list of leaked passwords cannot be read.
+pub(crate) async fn acceptable(app: &App, typed: Typed, email: &str) -> ApiResult<Password> {
     let rejected = |reason: &'static str| {
         ApiError::new(
             StatusCode::UNPROCESSABLE_ENTITY,
@@ -28,12 +61,9 @@ pub(crate) fn acceptable(app: &App, typed: Typed, email: &str) -> ApiResult<Pass
         .member("reason", reason)
     };
     let password = typed.0.map_err(|_| rejected("too_long"))?;
-    match app
-        .password_policy
-        .check(&password, &[&[email], CONTEXT].concat())
-    {
-        Ok(()) => Ok(password),
-        Err(weak) => Err(rejected(weak.as_str()).member("explanation", weak.to_string())),
+    match app.new_passwords.weakness(&password, email).await? {
+        None => Ok(password),
+        Some(weak) => Err(rejected(weak.as_str()).member("explanation", weak.to_string())),
     }
 }
 

@@ -87,7 +87,7 @@ impl House {
             switches,
             hasher: LoginHasher::builder(peppers::hasher(config, cost)?).build()?,
             cookies: SessionCookies::default(),
-            password_policy: config.password_policy,
+            new_passwords: config.new_passwords.clone(),
             login_guard: layers.login_guard.clone(),
             upload: Arc::new(UploadLimits {
                 max_bytes: config.upload_max_bytes,

@@ -36,6 +36,7 @@ mod openapi;
 mod operators;
 mod page;
 mod password_commands;
+mod password_settings;
 mod peppers;
 mod reader;
 mod recovery;

@@ -105,7 +105,7 @@ pub(crate) async fn change_password(
     let Proven { user, .. } = verify(&app, asking, &user.email, input.current_password)
         .await?
         .ok_or_else(wrong)?;
-    let password = acceptable(&app, input.new_password, &user.email)?;
+    let password = acceptable(&app, input.new_password, &user.email).await?;
     let hash = app.hasher.hash_new(password).await.map_err(hash_failed)?;
     // In a task of its own: a client that goes away in between must not leave a new
     // password beside the sessions of the old one.

@@ -117,7 +117,7 @@ pub(crate) async fn reset(
         .member("reason", "same_as_before")
         .member("explanation", "it is the password that was taken away"));
     }
-    let password = acceptable(&app, typed, &user.email)?;
+    let password = acceptable(&app, typed, &user.email).await?;
     let new = app.hasher.hash_new(password).await.map_err(hash_failed)?;
     let work = async move {
         // Before, so that a failure changes nothing, and the link can be used again; and

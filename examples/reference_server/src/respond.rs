@@ -152,6 +152,7 @@ failures! {
     std::io::Error => "object-store",
     tokio::task::JoinError => "task",
     tower_rampart::session::StoreError => "session-store",
+    tower_rampart::password::BreachError => "leaked-passwords",
     tower_rampart::session::IssueError => "token-issuer",
 }
 

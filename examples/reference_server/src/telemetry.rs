@@ -99,6 +99,7 @@ fn method_of(method: &Method) -> &'static str {
 /// `GET /metrics`: everything that was counted, in Prometheus' text format.
 pub(crate) async fn show(State((app, handle)): State<(App, PrometheusHandle)>) -> Response {
     let pool = app.hasher.stats();
+    gauge!("rampart_password_running").set(pool.running as f64);
     gauge!("rampart_password_waiting").set(pool.waiting as f64);
     counter!("rampart_password_hashes_total").absolute(pool.done);
     counter!("rampart_password_refused_total").absolute(pool.refused);

@@ -9,7 +9,6 @@ use zeroize::Zeroizing;
 
 use crate::cli::{complain, confirm, say};
 use crate::config::Config;
-use crate::credentials::CONTEXT;
 use crate::db::private_folder;
 use crate::desk::{By, Desk};
 use crate::{input, peppers, serve};
@@ -156,13 +155,14 @@ fn add_admin(config: &Config, email: &str, json: bool) -> Result<()> {
     let mut line = Zeroizing::new(String::new());
     std::io::stdin().lock().read_line(&mut line)?;
     let password = Password::new(line.trim_end_matches(['\r', '\n']))?;
-    config
-        .password_policy
-        .check(&password, &[&[&*email], CONTEXT].concat())?;
     private_folder(&config.data_dir)?;
     let hasher = peppers::hasher(config, serve::bcrypt_cost(config)?)?;
-    let hash = hasher.hash(&password)?;
     Desk::run(config, async |desk| {
+        let judged = config.new_passwords.weakness(&password, &email).await?;
+        if let Some(weak) = judged {
+            return Err(weak.into());
+        }
+        let hash = hasher.hash(&password)?;
         if !desk.add_admin(By::operator(None), &email, &hash).await? {
             return Err("there is an account with this address; it was not changed".into());
         }

@@ -81,6 +81,12 @@ pub(crate) struct Flags {
     /// Characters of a new password (`PASSWORD_MIN_CHARS`).
     #[arg(long, global = true)]
     password_min_chars: Option<String>,
+    /// File of passwords that nobody may choose (`PASSWORD_BLOCKLIST_FILE`).
+    #[arg(long, global = true)]
+    password_blocklist_file: Option<String>,
+    /// File of leaked passwords, of Have I Been Pwned (`PASSWORD_BREACH_FILE`).
+    #[arg(long, global = true)]
+    password_breach_file: Option<String>,
     /// Size of a picture (`UPLOAD_MAX_BYTES`).
     #[arg(long, global = true)]
     upload_max_bytes: Option<String>,
@@ -140,6 +146,8 @@ pub(crate) const NAMES: &[&str] = &[
     "RAMPART_CHECK_ALLOW",
     "BCRYPT_COST",
     "PASSWORD_MIN_CHARS",
+    "PASSWORD_BLOCKLIST_FILE",
+    "PASSWORD_BREACH_FILE",
     "UPLOAD_MAX_BYTES",
     "UPLOAD_MAX_PIXELS",
     "UPLOAD_QUOTA_BYTES",
@@ -211,6 +219,8 @@ impl Settings {
             ("RAMPART_PROCESSES", flags.processes),
             ("BCRYPT_COST", flags.bcrypt_cost),
             ("PASSWORD_MIN_CHARS", flags.password_min_chars),
+            ("PASSWORD_BLOCKLIST_FILE", flags.password_blocklist_file),
+            ("PASSWORD_BREACH_FILE", flags.password_breach_file),
             ("UPLOAD_MAX_BYTES", flags.upload_max_bytes),
             ("UPLOAD_MAX_PIXELS", flags.upload_max_pixels),
             ("UPLOAD_QUOTA_BYTES", flags.upload_quota_bytes),

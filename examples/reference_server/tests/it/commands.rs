@@ -104,6 +104,8 @@ fn every_wrong_setting_is_reported_at_once_without_its_secret() {
             ("TRUSTED_PROXIES", "proxy"),
             ("LIMIT_API", "300 per minute"),
             ("BCRYPT_COST", "4"),
+            ("PASSWORD_BLOCKLIST_FILE", "/nowhere/words"),
+            ("PASSWORD_BREACH_FILE", "/nowhere/leaked"),
             ("ACCESS_TTL", "2d"),
             ("REDIS_URL", "redis://x"),
         ],
@@ -123,6 +125,8 @@ fn every_wrong_setting_is_reported_at_once_without_its_secret() {
         "TRUSTED_PROXIES: trusted proxy 0 \"proxy\"",
         "LIMIT_API: \"300 per minute\" cannot be read; write COUNT/PERIOD",
         "BCRYPT_COST: \"4\" cannot be read; write a number from 10 to 15",
+        "PASSWORD_BLOCKLIST_FILE: /nowhere/words cannot be read (No such file",
+        "PASSWORD_BREACH_FILE: /nowhere/leaked: the list of leaked passwords cannot be read; write",
         "an access lifetime of 172800s",
         if cfg!(feature = "redis") {
             "REDIS_URL: names another machine without TLS; write rediss://"

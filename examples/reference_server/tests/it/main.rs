@@ -21,6 +21,7 @@ mod keys;
 mod limits;
 #[cfg(feature = "smtp")]
 mod mail;
+mod new_passwords;
 mod objects;
 mod operators;
 #[cfg(all(feature = "postgres", feature = "redis", feature = "s3"))]
