@@ -24,6 +24,9 @@
 //! attacks to try on your own service. A feature adds items and changes no
 //! default.
 //!
+//! The [`guide`] has the order of the layers, every default with its reason, what
+//! each module stops, recipes, and how to come from elsewhere.
+//!
 //! # Where is the thing that …
 //!
 //! - decides? In `check.rs`, `rules.rs` or `rotation.rs` of a layer: plain
@@ -45,6 +48,8 @@ pub mod cors;
 #[cfg(feature = "csrf")]
 pub mod csrf;
 pub mod gate;
+#[cfg(feature = "full")]
+pub mod guide;
 pub mod identity;
 #[cfg(all(feature = "jwt", feature = "aws-lc-rs"))]
 pub mod jwt;
