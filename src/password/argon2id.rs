@@ -1,12 +1,12 @@
 //! Argon2id (RFC 9106) beside bcrypt.
 
-use argon2::{Algorithm, Argon2, Params, Version};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
-use super::error::Problem;
+use super::error::{OutOfMemory, Problem};
 use super::pepper::PepperId;
 
 /// The costs of argon2id.
@@ -71,25 +71,32 @@ impl Argon2id {
         Ok(costs)
     }
 
+    /// What an attacker pays for a guess: the memory, as often as it is filled.
+    fn work(self) -> u64 {
+        u64::from(self.memory_kib) * u64::from(self.passes)
+    }
+
     fn exceeds(self, other: Self) -> bool {
         self.memory_kib > other.memory_kib || self.passes > other.passes || self.lanes > other.lanes
     }
 
-    /// Tells whether either of the first two costs is below that of another.
+    /// Tells whether guessing costs less than with others, or hardly any memory.
     pub(super) fn is_below(self, other: Self) -> bool {
-        self.memory_kib < other.memory_kib || self.passes < other.passes
+        self.work() < other.work() || self.memory_kib < LEAST_KIB
     }
 
-    /// Takes the higher of each cost; the lanes are its own.
+    /// Takes others if these are below them.
     pub(super) fn at_least(self, other: Self) -> Self {
-        Self {
-            memory_kib: self.memory_kib.max(other.memory_kib),
-            passes: self.passes.max(other.passes),
-            lanes: self.lanes,
-        }
+        if self.is_below(other) { other } else { self }
     }
 
-    fn tag(self, pepper: Option<&[u8]>, salt: &[u8], password: &[u8], tag: &mut [u8]) {
+    fn tag(
+        self,
+        pepper: Option<&[u8]>,
+        salt: &[u8],
+        password: &[u8],
+        tag: &mut [u8],
+    ) -> Result<(), OutOfMemory> {
         let Self {
             memory_kib,
             passes,
@@ -103,9 +110,14 @@ impl Argon2id {
                 .expect("a pepper is shorter than 4 GiB"),
             None => Argon2::new(Algorithm::Argon2id, version, params),
         };
+        let mut memory = Zeroizing::new(Vec::new());
+        let blocks = hasher.params().block_count();
+        memory.try_reserve_exact(blocks).map_err(|_| OutOfMemory)?;
+        memory.resize(blocks, Block::default());
         hasher
-            .hash_password_into(password, salt, tag)
-            .expect("password, salt and tag are within bounds");
+            .hash_password_into_with_memory(password, salt, tag, &mut *memory)
+            .expect("password, salt, tag and memory are within bounds");
+        Ok(())
     }
 
     /// Hashes under a fresh salt, as it is stored.
@@ -114,22 +126,22 @@ impl Argon2id {
         pepper: Option<(PepperId, &[u8])>,
         salt: [u8; SALT_BYTES],
         password: &[u8],
-    ) -> String {
+    ) -> Result<String, OutOfMemory> {
         let mut tag = Zeroizing::new([0; TAG_BYTES]);
         let (id, pepper) = pepper.unzip();
-        self.tag(pepper, &salt, password, &mut *tag);
+        self.tag(pepper, &salt, password, &mut *tag)?;
         let Self {
             memory_kib,
             passes,
             lanes,
         } = self;
         let keyid = id.map(|id| format!(",keyid={}", STANDARD_NO_PAD.encode(id.as_str())));
-        format!(
+        Ok(format!(
             "$argon2id$v=19$m={memory_kib},t={passes},p={lanes}{}${}${}",
             keyid.unwrap_or_default(),
             STANDARD_NO_PAD.encode(salt),
             STANDARD_NO_PAD.encode(*tag)
-        )
+        ))
     }
 }
 
@@ -182,11 +194,23 @@ impl Stored {
         self.costs.exceeds(MOST)
     }
 
-    pub(super) fn matches(&self, pepper: Option<&[u8]>, password: &[u8]) -> bool {
+    pub(super) fn matches(
+        &self,
+        pepper: Option<&[u8]>,
+        password: &[u8],
+    ) -> Result<bool, OutOfMemory> {
         let mut tag = Zeroizing::new(vec![0; self.tag.len()]);
-        self.costs.tag(pepper, &self.salt, password, &mut tag);
-        tag.ct_eq(&self.tag).into()
+        self.costs.tag(pepper, &self.salt, password, &mut tag)?;
+        Ok(tag.ct_eq(&self.tag).into())
     }
+}
+
+/// Tells whether argon2id gives a known digest, by the reference implementation.
+pub(super) fn computes_what_it_must() -> bool {
+    const KNOWN: &str =
+        "v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4";
+    let known = Stored::read(KNOWN);
+    known.is_some_and(|known| known.matches(None, b"password") == Ok(true))
 }
 
 /// Reads digits without a leading zero.

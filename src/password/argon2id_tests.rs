@@ -58,7 +58,7 @@ fn a_hash_of_bcrypt_is_replaced_and_never_the_other_way_round() {
 fn a_cheaper_hash_is_replaced_and_a_costlier_one_is_not() {
     let other = |memory_kib, passes| {
         let costs = Argon2id::new(memory_kib, passes, 1).expect("valid");
-        let builder = PasswordHasher::builder().cost(10).argon2id(costs);
+        let builder = PasswordHasher::builder().argon2id(costs);
         builder.build().expect("valid")
     };
     let stored = hasher().hash(&password("violet")).expect("hashed");
@@ -67,11 +67,33 @@ fn a_cheaper_hash_is_replaced_and_a_costlier_one_is_not() {
         rehash: Some(rehash),
     } = other(19_456, 2).verify(&password("violet"), Some(&stored))
     else {
-        panic!("it wants more memory");
+        panic!("it costs less");
     };
-    // And not fewer passes than before.
-    assert!(rehash.new.contains("$m=19456,t=5,p=1$"), "{}", rehash.new);
+    // What is set now, and not the most of each.
+    assert!(rehash.new.contains("$m=19456,t=2,p=1$"), "{}", rehash.new);
     assert!(hasher().needs_rehash(&rehash.new).is_empty());
+    assert!(other(9_216, 4).needs_rehash(&rehash.new).is_empty());
+    // A little less work, and a pepper besides: nothing is lost.
+    let costs = Argon2id::new(9_216, 4, 1).expect("valid");
+    let pepper = Arc::new(Secret::new(vec![7; 32]));
+    let builder = PasswordHasher::builder()
+        .argon2id(costs)
+        .pepper("p1", pepper);
+    let Verified::Match {
+        rehash: Some(rehash),
+    } = builder
+        .build()
+        .expect("valid")
+        .verify(&password("violet"), Some(&rehash.new))
+    else {
+        panic!("it has no pepper");
+    };
+    assert_eq!(rehash.why, [RehashReason::Pepper]);
+    assert!(
+        rehash.new.contains("$m=19456,t=2,p=1,keyid="),
+        "{}",
+        rehash.new
+    );
 }
 
 #[test]
@@ -159,6 +181,12 @@ fn costs_that_protect_nothing_or_cannot_be_borne_are_problems() {
         };
         assert_eq!(problems.into_problems(), [expected]);
     }
+    let builder = PasswordHasher::builder().argon2id(least()).cost(99);
+    let unused = builder
+        .prehash(PreHash::SaltHmac)
+        .build()
+        .expect_err("unused");
+    assert_eq!(unused.into_problems(), [Problem::PreHashUnused]);
     let missing = PasswordHasher::builder().prehash(PreHash::Pepper).build();
     let missing = missing.expect_err("no pepper").into_problems();
     assert_eq!(missing, [Problem::PepperMissing]);

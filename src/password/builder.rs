@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::argon2id::Argon2id;
+use super::argon2id::{self, Argon2id};
 use super::error::{ConfigError, Problem};
 use super::hasher::PasswordHasher;
 use super::pepper::Peppers;
@@ -71,7 +71,11 @@ impl PasswordHasherBuilder {
     ///
     /// A wrong password for an account that still has a hash of bcrypt, or of argon2id
     /// with other costs, takes longer than for an unknown one, so such accounts are
-    /// recognisable until then.
+    /// recognisable until then; those with higher costs, which are kept, always.
+    ///
+    /// Each hash takes its memory while it is computed, and a stored one up to 256 MiB
+    /// whatever is set here: as often as a [`LoginHasher`](super::LoginHasher) has
+    /// permits. With all of that and 16 passes, one takes seconds.
     #[cfg(feature = "argon2")]
     pub fn argon2id(mut self, costs: Argon2id) -> Self {
         self.settings.argon2id = Some(costs);
@@ -115,13 +119,13 @@ impl PasswordHasherBuilder {
     /// # Security
     ///
     /// Guessing gets cheaper for every account whose owner signs in. By default a
-    /// hash is never replaced by a cheaper one.
+    /// hash is never replaced by a cheaper one of its scheme, nor argon2id by bcrypt.
     pub fn dangerous_allow_downgrade(mut self) -> Self {
         self.settings.may_downgrade = true;
         self
     }
 
-    /// Checks the settings, and that bcrypt computes what it must.
+    /// Checks the settings, and that bcrypt and argon2id compute what they must.
     ///
     /// # Errors
     ///
@@ -136,6 +140,11 @@ impl PasswordHasherBuilder {
         } = self.settings;
         let mut problems = peppers.problems();
         match prehash {
+            // argon2id takes the pepper by itself.
+            _ if self.settings.argon2id.is_some() => {
+                let unused = prehash != PreHash::Auto;
+                problems.extend(unused.then_some(Problem::PreHashUnused));
+            }
             PreHash::Pepper if peppers.current().is_none() => {
                 problems.push(Problem::PepperMissing);
             }
@@ -147,13 +156,14 @@ impl PasswordHasherBuilder {
         if !(10..=20).contains(&max_verify_cost) {
             problems.push(Problem::MaxVerifyCost { max_verify_cost });
         }
-        if !(10..=max_verify_cost.clamp(10, 20)).contains(&cost) {
+        let bcrypt = self.settings.argon2id.is_none();
+        if bcrypt && !(10..=max_verify_cost.clamp(10, 20)).contains(&cost) {
             problems.push(Problem::Cost {
                 cost,
                 max: max_verify_cost,
             });
         }
-        if !scheme::computes_what_it_must() {
+        if !scheme::computes_what_it_must() || !argon2id::computes_what_it_must() {
             problems.push(Problem::SelfTest);
         }
         Problems::check(problems, || PasswordHasher::new(self.settings))

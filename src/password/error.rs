@@ -18,6 +18,9 @@ pub enum HashError {
     /// Too much work was waiting.
     #[error(transparent)]
     Busy(#[from] HashBusy),
+    /// The memory that argon2id needs could not be had.
+    #[error(transparent)]
+    OutOfMemory(#[from] OutOfMemory),
     /// It contains a NUL, at which other programs end a password.
     #[error("the password contains a NUL character")]
     Nul,
@@ -25,6 +28,11 @@ pub enum HashError {
     #[error("plain bcrypt reads 72 bytes of a password; use PreHash::Auto")]
     TooLongForPlain,
 }
+
+/// The memory that argon2id needs could not be had.
+#[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
+#[error("there is not enough memory to hash a password with argon2id")]
+pub struct OutOfMemory;
 
 /// Too much hashing was waiting, so nothing was tried. Answer 503.
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
@@ -97,6 +105,9 @@ pub enum Problem {
         /// Their name.
         id: String,
     },
+    /// A way to condense passwords, where they are not condensed.
+    #[error("a PreHash is given, which argon2id does not use; leave it out")]
+    PreHashUnused,
     /// A pepper beside a form that has no place for it.
     #[error("a pepper is given, and a PreHash that does not use it; use PreHash::Auto")]
     PepperUnused,
@@ -108,10 +119,8 @@ pub enum Problem {
         /// The number as given.
         permits: usize,
     },
-    /// bcrypt gives another digest than everywhere else.
-    #[error(
-        "bcrypt computes a wrong digest on this machine; build it again, or try another machine"
-    )]
+    /// bcrypt or argon2id gives another digest than everywhere else.
+    #[error("a wrong digest is computed on this machine; build it again, or try another machine")]
     SelfTest,
     /// The minimum length contradicts the maximum, or is no protection.
     #[error(

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use super::argon2id;
 use super::builder::{PasswordHasherBuilder, PreHash, Settings};
-use super::error::HashError;
+use super::error::{HashError, OutOfMemory};
 use super::pepper::PepperId;
 use super::scheme::{BCRYPT_BYTES, Password, bcrypt, peppered, salted_hmac, sha256, sign_extended};
 use super::stored::{Form, Hash, Parsed, Stored, parse, salt_text};
@@ -50,7 +50,7 @@ impl PasswordHasher {
     /// # Errors
     ///
     /// [`HashError::Nul`]; [`HashError::TooLongForPlain`] over 72 bytes with
-    /// [`PreHash::None`].
+    /// [`PreHash::None`]; [`HashError::OutOfMemory`] with argon2id.
     pub fn hash(&self, password: &Password) -> Result<String, HashError> {
         let composed = password.composed();
         self.hash_beside(None, composed.as_ref().unwrap_or(password))
@@ -76,7 +76,8 @@ impl PasswordHasher {
         format!("!{}", STANDARD.encode(random_bytes::<30>()))
     }
 
-    /// Hashes in place of another hash, never for less than that one cost.
+    /// Hashes in place of another hash of the same scheme, never for less than that
+    /// one cost.
     fn hash_beside(&self, old: Option<&Hash>, password: &Password) -> Result<String, HashError> {
         let old = old.filter(|_| !self.0.may_downgrade);
         if password.bytes().contains(&0) {
@@ -89,7 +90,7 @@ impl PasswordHasher {
             };
             let pepper = self.0.peppers.current();
             let pepper = pepper.and_then(|id| Some((id, self.0.peppers.find(id)?.expose())));
-            return Ok(costs.hash(pepper, random_bytes(), password.bytes()));
+            return Ok(costs.hash(pepper, random_bytes(), password.bytes())?);
         }
         let cost = match old {
             Some(Hash::Bcrypt(old)) => self.0.cost.max(old.cost),
@@ -115,7 +116,8 @@ impl PasswordHasher {
     ///
     /// Every mismatch takes at least as long as a hash at the current cost,
     /// whether the account exists or not. Stored hashes of a higher cost take
-    /// longer, so lowering the cost makes their accounts recognisable.
+    /// longer, so lowering the cost makes their accounts recognisable; so do those of
+    /// argon2id where new ones are of bcrypt, which are kept.
     ///
     /// A password is read in Normalization Form C first, and if that is another
     /// spelling then as it is, since a hash from elsewhere may be of that: with
@@ -134,17 +136,19 @@ impl PasswordHasher {
         let parsed = stored.map(parse);
         let composed = password.composed();
         let nfc = composed.as_ref().unwrap_or(password);
+        let mut spelling = nfc;
         let mut outcome = self.matches(nfc, parsed.as_ref());
         let mut why = Vec::new();
         if let (Err(_), Some(_)) = (outcome, &composed) {
-            outcome = self.matches(password, parsed.as_ref());
+            spelling = password;
+            outcome = self.matches(spelling, parsed.as_ref());
             // One spelling is enough from now on.
             why.push(RehashReason::Spelling);
         }
         match (outcome, &parsed, stored) {
             (Ok(()), Some(Parsed::Hash(hash)), Some(old)) => {
                 why.extend(self.outdated(hash));
-                why.extend(cuts(hash, password).then_some(RehashReason::Truncated));
+                why.extend(cuts(hash, spelling).then_some(RehashReason::Truncated));
                 why.sort_unstable();
                 let wanted = upgrade == Upgrade::Now && !why.is_empty();
                 let new = wanted.then(|| self.hash_beside(Some(hash), nfc).ok());
@@ -194,22 +198,24 @@ impl PasswordHasher {
             // bcrypt cycles its key, so `a` and `a\0a` would be one password.
             Some(Parsed::Hash(_)) if password.bytes().contains(&0) => MismatchReason::WrongPassword,
             Some(Parsed::Hash(hash)) => {
-                if self.compare(password, hash) {
-                    return Ok(());
-                }
+                let reason = match self.compare(password, hash) {
+                    Ok(true) => return Ok(()),
+                    Ok(false) => MismatchReason::WrongPassword,
+                    Err(OutOfMemory) => MismatchReason::OutOfMemory,
+                };
                 self.spend_the_rest(password, hash);
-                return Err(MismatchReason::WrongPassword);
+                return Err(reason);
             }
         };
         self.spend(password);
         Err(reason)
     }
 
-    fn compare(&self, password: &Password, hash: &Hash) -> bool {
+    fn compare(&self, password: &Password, hash: &Hash) -> Result<bool, OutOfMemory> {
         match hash {
             Hash::Bcrypt(hash) => {
                 let digest = self.digest(hash.form, hash.cost, hash.salt, password);
-                digest.ct_eq(&hash.digest).into()
+                Ok(digest.ct_eq(&hash.digest).into())
             }
             Hash::Argon2id(hash) => {
                 let pepper = hash.pepper.and_then(|id| self.0.peppers.find(id));
@@ -237,7 +243,8 @@ impl PasswordHasher {
     fn spend(&self, password: &Password) {
         match self.0.argon2id {
             Some(costs) => {
-                std::hint::black_box(costs.hash(None, [0x5a; 16], password.bytes()));
+                // Without memory there is nothing to be equal to.
+                let _ = std::hint::black_box(costs.hash(None, [0x5a; 16], password.bytes()));
             }
             None => self.spend_bcrypt(password, self.0.cost),
         }

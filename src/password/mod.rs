@@ -4,8 +4,9 @@
 //! the password is first condensed with a key of its own (the
 //! `$bcrypt-sha256$v=2` form, which passlib reads too); a stored cost above
 //! [`max_verify_cost`](PasswordHasherBuilder::max_verify_cost) is never run; an
-//! unknown account takes as long as a wrong password; and [`LoginHasher`] keeps
-//! the work off the async threads, with a bound.
+//! unknown account takes as long as a wrong password, as long as the table does not
+//! hold hashes of both schemes; and [`LoginHasher`] keeps the work off the async
+//! threads, with a bound.
 //!
 //! Hashes of other systems are read, and replaced when their owner signs in:
 //! `$2a$`, `$2y$` and `$2x$`, both versions of passlib's `bcrypt_sha256`, and
@@ -53,6 +54,8 @@ mod argon2id;
 mod blocklist;
 #[cfg(feature = "breach")]
 mod breach;
+#[cfg(feature = "breach")]
+mod breach_file;
 #[cfg(feature = "breach-client")]
 mod breach_range;
 mod builder;
@@ -70,12 +73,14 @@ mod verified;
 pub use argon2id::Argon2id;
 pub use blocklist::Blocklist;
 #[cfg(feature = "breach")]
-pub use breach::{Asked, BreachChecker, BreachError, BreachFile};
+pub use breach::{BreachAnswer, BreachChecker, BreachError, BreachErrorKind};
+#[cfg(feature = "breach")]
+pub use breach_file::BreachFile;
 #[cfg(feature = "breach-client")]
 pub use breach_range::BreachRange;
 pub use builder::{PasswordHasherBuilder, PreHash};
 pub use calibrate::calibrate_cost;
-pub use error::{ConfigError, HashBusy, HashError, PasswordTooLong, Problem};
+pub use error::{ConfigError, HashBusy, HashError, OutOfMemory, PasswordTooLong, Problem};
 pub use hasher::PasswordHasher;
 pub use pool::{LoginHasher, LoginHasherBuilder, PoolStats};
 pub use rules::{PasswordPolicy, WeakPassword};

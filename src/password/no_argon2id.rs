@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 
+use super::error::OutOfMemory;
 use super::pepper::PepperId;
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -21,7 +22,7 @@ impl Argon2id {
         _pepper: Option<(PepperId, &[u8])>,
         _salt: [u8; 16],
         _password: &[u8],
-    ) -> String {
+    ) -> Result<String, OutOfMemory> {
         match self.0 {}
     }
 }
@@ -41,7 +42,16 @@ impl Stored {
         match self.costs.0 {}
     }
 
-    pub(super) fn matches(&self, _pepper: Option<&[u8]>, _password: &[u8]) -> bool {
+    pub(super) fn matches(
+        &self,
+        _pepper: Option<&[u8]>,
+        _password: &[u8],
+    ) -> Result<bool, OutOfMemory> {
         match self.costs.0 {}
     }
+}
+
+/// There is nothing to compute.
+pub(super) fn computes_what_it_must() -> bool {
+    true
 }

@@ -1,6 +1,7 @@
 //! Which passwords may be set. Never asked at sign-in.
 
 use thiserror::Error;
+use zeroize::Zeroizing;
 
 use super::blocklist::Blocklist;
 use super::error::{ConfigError, Problem};
@@ -83,10 +84,13 @@ impl PasswordPolicy {
     ///
     /// # Errors
     ///
-    /// The first [`WeakPassword`] reason that applies.
+    /// The first [`WeakPassword`] reason that applies; never
+    /// [`Breached`](WeakPassword::Breached), which is found out elsewhere.
     pub fn check(&self, password: &Password, context: &[&str]) -> Result<(), WeakPassword> {
-        let composed = password.composed();
-        let text = composed.as_ref().unwrap_or(password).text();
+        password.with_composed(|password| self.judge(password.text(), context))
+    }
+
+    fn judge(&self, text: &str, context: &[&str]) -> Result<(), WeakPassword> {
         let chars = text.chars().count();
         if chars < self.min_chars {
             return Err(WeakPassword::TooShort {
@@ -101,7 +105,9 @@ impl PasswordPolicy {
         if text.chars().any(char::is_control) {
             return Err(WeakPassword::ControlCharacter);
         }
-        let folded = zeroize::Zeroizing::new(text.to_lowercase());
+        // Room for every character to become two, so that nothing is left behind.
+        let mut folded = Zeroizing::new(String::with_capacity(2 * text.len()));
+        folded.extend(text.chars().flat_map(char::to_lowercase));
         if COMMON.iter().any(|common| covers(&folded, common, 2)) {
             return Err(WeakPassword::Common);
         }
@@ -130,35 +136,54 @@ fn covers(text: &str, word: &str, parts: usize) -> bool {
     found > 0 && found * parts >= text.chars().count()
 }
 
-/// One unit of up to four characters over and over, or a run along the
-/// alphabet, the digits or the keyboard.
+/// Runs along the alphabet, the digits and the keyboard, which go on at their
+/// beginning.
+const RUNS: &[&str] = &[
+    "abcdefghijklmnopqrstuvwxyz",
+    "0123456789",
+    "qwertyuiopasdfghjklzxcvbnm",
+    "qwertzuiopasdfghjklyxcvbnm",
+    "azertyuiopqsdfghjklmwxcvbn",
+    "1qaz2wsx3edc4rfv5tgb6yhn7ujm8ik,9ol.0p;/",
+    "1qazxsw23edcvfr45tgbnhy67ujm,ki89ol./;p0",
+    "zaq12wsxcde34rfvbgt56yhnmju78ik,.lo90p;/",
+    "!@#$%^&*()",
+];
+
+/// How many characters at the end do not make a run anything else.
+const ENDING: usize = 3;
+
+/// One unit of up to eight characters over and over, or a run along the alphabet, the
+/// digits or the keyboard, but for up to three characters at the end.
 fn is_repetitive(text: &str) -> bool {
-    const RUNS: [&str; 5] = [
-        "abcdefghijklmnopqrstuvwxyz",
-        "0123456789",
-        "qwertyuiopasdfghjklzxcvbnm",
-        "qwertzuiopasdfghjklyxcvbnm",
-        "1qaz2wsx3edc4rfv",
-    ];
-    let chars: Vec<char> = text.chars().collect();
-    let periodic = (1..=4).any(|period| {
-        chars
-            .iter()
-            .zip(&chars[period.min(chars.len())..])
-            .all(|(a, b)| a == b)
-    });
-    let reversed: String = chars.iter().rev().collect();
-    periodic
-        || RUNS
-            .iter()
-            .any(|run| (run.repeat(12)).contains(text) || run.repeat(12).contains(&reversed))
+    let mut chars = Zeroizing::new(Vec::with_capacity(text.len()));
+    chars.extend(text.chars());
+    (0..=ENDING.min(chars.len() / 2)).any(|ending| {
+        let chars = &chars[..chars.len() - ending];
+        let periodic = |period: usize| chars.iter().zip(&chars[period..]).all(|(a, b)| a == b);
+        (1..=8.min(chars.len() / 2)).any(periodic)
+            || RUNS.iter().any(|run| follows(chars.iter(), run))
+            || RUNS.iter().any(|run| follows(chars.iter().rev(), run))
+    })
+}
+
+/// Tells whether a text is a part of an endless repetition of a run.
+fn follows<'a>(mut text: impl Iterator<Item = &'a char>, run: &str) -> bool {
+    let Some(first) = text.next() else {
+        return false;
+    };
+    let mut rest = run.chars().cycle();
+    // In a run each character comes once.
+    run.contains(*first)
+        && rest.by_ref().any(|c| c == *first)
+        && text.zip(rest).all(|(a, b)| *a == b)
 }
 
 /// Why a password may not be set.
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
 #[non_exhaustive]
 pub enum WeakPassword {
-    /// Known from a leak; see [`BreachChecker`](super::BreachChecker).
+    /// Known from a leak, as a `BreachChecker` says (feature `breach`).
     #[error("this password is known from a leak somewhere else")]
     Breached,
     /// Among the first that anybody tries.

@@ -63,6 +63,14 @@ impl Password {
         Some(Self(Secret::new(composed)))
     }
 
+    /// As it is kept: in Normalization Form C.
+    pub(super) fn with_composed<T>(&self, read: impl FnOnce(&Self) -> T) -> T {
+        match self.composed() {
+            Some(composed) => read(&composed),
+            None => read(self),
+        }
+    }
+
     pub(super) fn text(&self) -> &str {
         std::str::from_utf8(self.bytes()).unwrap_or_default()
     }

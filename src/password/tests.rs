@@ -269,6 +269,12 @@ fn letters_with_accents_are_one_password_however_they_are_typed() {
         let verified = hasher.verify(&password("password"), Some(&stored));
         assert!(matches!(verified, Verified::Mismatch { .. }));
     }
+    // Over 72 bytes as it was typed, and not as it is kept.
+    let plain = super::tests::hasher(PreHash::None);
+    let typed = password(&"a\u{308}".repeat(30));
+    let stored = plain.hash(&typed).expect("60 bytes");
+    let verified = plain.verify(&typed, Some(&stored));
+    assert_eq!(verified, Verified::Match { rehash: None });
     // A hash from elsewhere, of the spelling that is not ours, and costlier.
     let key = digest(Form::Plain, None, 11, [7; 16], decomposed.as_bytes());
     let foreign = Stored {

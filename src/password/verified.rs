@@ -27,6 +27,8 @@ pub enum MismatchReason {
     Locked,
     /// There is no such account.
     NoAccount,
+    /// The memory that the stored hash needs could not be had: tell the operator.
+    OutOfMemory,
     /// The stored hash needs a pepper that is not known: tell the operator, since
     /// nobody whose hash needs it can sign in.
     UnknownPepper,
@@ -73,7 +75,8 @@ pub enum RehashReason {
     Pepper,
     /// The password reaches bcrypt in another way.
     PreHash,
-    /// It is of bcrypt, and new ones are of argon2id.
+    /// It is of bcrypt, and new ones are of argon2id; or the other way round, where
+    /// that was [allowed](super::PasswordHasherBuilder::dangerous_allow_downgrade).
     Scheme,
     /// It is of another spelling of the password than Normalization Form C.
     Spelling,

@@ -8,8 +8,8 @@ use axum::extract::Path;
 use axum::routing::get;
 use http::{HeaderMap, StatusCode};
 use tower_rampart::password::{
-    BreachChecker, BreachFile, BreachRange, HashError, LoginHasher, MismatchReason, Password,
-    PasswordHasher, PasswordPolicy, PoolStats, Problem, Verified,
+    BreachChecker, BreachErrorKind, BreachFile, BreachRange, HashError, LoginHasher,
+    MismatchReason, Password, PasswordHasher, PasswordPolicy, PoolStats, Problem, Verified,
 };
 
 fn password(text: &str) -> Password {
@@ -238,8 +238,30 @@ async fn what_is_no_list_of_leaked_passwords_is_said_to_be_none() {
         assert!(error.to_string().contains("SHA-1"), "{error}");
         std::fs::remove_file(path).expect("removed");
     }
-    let descending = listed(&[format!("{}\n", "F".repeat(40)), format!("{LEAKED}\n")]);
-    assert!(BreachFile::open(&descending).is_err(), "not in order");
+    // As it is offered, too: by how often each was seen.
+    let by_count: Vec<String> = (0..5_000_u32)
+        .map(|n| {
+            let digest =
+                (u128::from(n) + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C834);
+            format!("{digest:032X}{n:08X}:{}\n", 9_000 - n)
+        })
+        .collect();
+    let unordered = listed(&by_count);
+    let error = BreachFile::open(&unordered).expect_err("not in order");
+    assert_eq!(error.kind(), BreachErrorKind::Malformed);
+    std::fs::remove_file(unordered).expect("removed");
+    // One that was replaced by something else, or is empty now.
+    let list = listed(&[format!("{LEAKED}:1\n")]);
+    let opened = BreachFile::open(&list).expect("a list");
+    for now in [by_count.concat(), String::new()] {
+        std::fs::write(&list, now).expect("written");
+        let asked = opened.is_breached(&password("violet kettle parade")).await;
+        assert_eq!(
+            asked.expect_err("no list").kind(),
+            BreachErrorKind::Malformed
+        );
+    }
+    std::fs::remove_file(list).expect("removed");
     let list = listed(&[format!("{LEAKED}:1\n")]);
     let opened = BreachFile::open(&list).expect("a list");
     std::fs::remove_file(list).expect("removed");
@@ -267,6 +289,7 @@ async fn range_service() -> (String, Arc<std::sync::Mutex<Vec<String>>>) {
             }
             // What `padded out` begins with: listed to make the answer longer.
             prefix if prefix == &PADDED[..5] => (StatusCode::OK, format!("{}:0", &PADDED[5..])),
+            prefix if prefix == &EMPTY[..5] => (StatusCode::OK, String::new()),
             prefix if prefix == &BROKEN[..5] => (StatusCode::OK, "<html>".to_owned()),
             _ => (StatusCode::SERVICE_UNAVAILABLE, String::new()),
         }
@@ -281,6 +304,7 @@ async fn range_service() -> (String, Arc<std::sync::Mutex<Vec<String>>>) {
 }
 
 const PADDED: &str = "191DA4F20B6EF6CA413BE87E4FE574FA29B14069";
+const EMPTY: &str = "72EC53A3760474E9D92D96D8356E2A80343176E8";
 const BROKEN: &str = "A91C338F48502D90B79022E8FB4236AC2CADF653";
 
 #[tokio::test]
@@ -290,14 +314,28 @@ async fn a_service_is_told_five_digits_and_nothing_else() {
     let found = service.is_breached(&password("violet kettle parade")).await;
     assert!(found.expect("an answer"));
     assert_eq!(*asked.lock().expect("unpoisoned"), [&LEAKED[..5]]);
+    // Letters with accents are looked up as they are kept.
+    asked.lock().expect("unpoisoned").clear();
+    for spelling in ["p\u{e4}ssword", "pa\u{308}ssword"] {
+        let _ = service.is_breached(&password(spelling)).await;
+    }
+    let prefixes = asked.lock().expect("unpoisoned").clone();
+    assert_eq!(prefixes[0], prefixes[1]);
     let padded = service.is_breached(&password("padded out")).await;
     assert!(!padded.expect("an answer"), "counted 0 times");
-    for text in ["broken page", "anything else"] {
+    for text in ["broken page", "nothing at all", "anything else"] {
         let error = service.is_breached(&password(text)).await;
         let error = format!("{:?}", error.expect_err("no answer"));
         assert!(!error.contains("range/"), "{error}");
     }
-    for url in ["http://api.example/range/", "ftp://127.0.0.1/", "range"] {
+    for url in [
+        "http://api.example/range/",
+        "ftp://127.0.0.1/",
+        "range",
+        "https://api.example/range",
+        "https://api.example/range/#",
+        "https://user@api.example/range/",
+    ] {
         assert!(BreachRange::at(url).is_err(), "{url}");
     }
 }

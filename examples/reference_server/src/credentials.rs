@@ -211,6 +211,7 @@ async fn compare(app: &App, email: &str, typed: Typed) -> ApiResult<Compared> {
         (Verified::Mismatch { reason }, user) => {
             let reason = match reason {
                 MismatchReason::CostRefused => Reason::Hash("hash_cost_refused"),
+                MismatchReason::OutOfMemory => Reason::Hash("hash_out_of_memory"),
                 MismatchReason::UnknownPepper => Reason::Hash("hash_pepper_unknown"),
                 MismatchReason::Unreadable => Reason::Hash("hash_unreadable"),
                 _ if user.is_none() => Reason::Told("unknown_account"),
