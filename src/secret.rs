@@ -1,5 +1,6 @@
 //! Bytes that must not be seen: wiped on drop, never printed, compared in constant time.
 
+use std::cell::RefCell;
 use std::fmt;
 
 use subtle::ConstantTimeEq as _;
@@ -96,12 +97,46 @@ pub fn random_id() -> String {
     hex(&random_bytes::<16>())
 }
 
+/// Draws 128 bits for a name that may be seen, as 32 lower-case hexadecimal digits.
+/// They are asked for in advance, some dozens for each thread: of a name it does not
+/// matter how long it lies in memory.
+pub(crate) fn random_name() -> [u8; 32] {
+    struct Drawn {
+        bytes: [u8; 1024],
+        used: usize,
+    }
+    thread_local! {
+        static DRAWN: RefCell<Drawn> = const {
+            RefCell::new(Drawn {
+                bytes: [0; 1024],
+                used: 1024,
+            })
+        };
+    }
+    DRAWN.with_borrow_mut(|drawn| {
+        if drawn.used == drawn.bytes.len() {
+            fill_random(&mut drawn.bytes);
+            drawn.used = 0;
+        }
+        let mut name = [0; 32];
+        let bytes = &drawn.bytes[drawn.used..drawn.used + 16];
+        for (pair, byte) in name.chunks_exact_mut(2).zip(bytes) {
+            pair.copy_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
+        }
+        drawn.used += 16;
+        name
+    })
+}
+
+fn digit(four_bits: u8) -> u8 {
+    b"0123456789abcdef"[usize::from(four_bits)]
+}
+
 pub(crate) fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let mut text = String::with_capacity(bytes.len() * 2);
     for byte in bytes {
-        text.push(char::from(DIGITS[usize::from(byte >> 4)]));
-        text.push(char::from(DIGITS[usize::from(byte & 15)]));
+        text.push(char::from(digit(byte >> 4)));
+        text.push(char::from(digit(byte & 15)));
     }
     text
 }

@@ -1,12 +1,12 @@
 //! The layer.
 
-use http::header::{AUTHORIZATION, COOKIE, HeaderName, SET_COOKIE};
+use http::header::{AUTHORIZATION, COOKIE, Entry, HeaderName, SET_COOKIE};
 use http::{HeaderMap, HeaderValue, request, response};
 
 use crate::gate::{NoWait, Policy, Settings, Verdict, gate_layer};
 use crate::identity::{ClientAddr, ClientAddrResolver, RequestId};
 use crate::rejection::{Render, Renderer};
-use crate::secret::random_id;
+use crate::secret::random_name;
 
 /// Names each request and finds out where it comes from.
 #[derive(Clone, Debug, Default)]
@@ -84,14 +84,14 @@ impl Policy for ContextLayer {
 }
 
 fn fresh() -> RequestId {
-    RequestId::new(&random_id())
+    RequestId::new(std::str::from_utf8(&random_name()).unwrap_or_default())
 }
 
 /// Keeps credentials out of what prints headers.
 fn hide(headers: &mut HeaderMap, names: &[HeaderName]) {
-    for (name, value) in headers.iter_mut() {
-        if names.contains(name) {
-            value.set_sensitive(true);
+    for name in names {
+        if let Entry::Occupied(mut lines) = headers.entry(name) {
+            lines.iter_mut().for_each(|value| value.set_sensitive(true));
         }
     }
 }

@@ -170,10 +170,6 @@ impl SecurityHeadersLayerBuilder {
                 (CACHE_CONTROL, text("no-store, max-age=0")),
             ]);
         }
-        Rules {
-            always,
-            if_absent,
-            policy: policy.compile(),
-        }
+        Rules::new(always, if_absent, policy.compile())
     }
 }

@@ -2,8 +2,10 @@
 
 use std::fmt::Debug;
 
+use tower_rampart::context::ContextLayer;
 use tower_rampart::cors::{CorsLayer, OriginPolicy};
 use tower_rampart::csrf::CsrfLayer;
+use tower_rampart::gate::{Policy as _, Verdict};
 use tower_rampart::jwt::{JwtLayer, KeySet, Verifier};
 use tower_rampart::password::Password;
 use tower_rampart::rate_limit::{RateLimitLayer, RateLimiter};
@@ -76,4 +78,32 @@ macro_rules! lacks {
 fn what_must_not_be_seen_cannot_be_printed_sent_or_multiplied() {
     lacks!(Secret: std::fmt::Display, Clone, serde::Serialize, std::hash::Hash);
     lacks!(Password: std::fmt::Display, Clone, serde::Serialize, std::hash::Hash, PartialEq);
+}
+
+#[test]
+fn requests_of_several_threads_have_names_of_their_own() {
+    let names = || {
+        let layer = ContextLayer::new();
+        let name = move |_| {
+            let (head, ()) = http::Request::new(()).into_parts();
+            let Verdict::Pass(context) = layer.admit(&head) else {
+                panic!("every request is let in");
+            };
+            let (mut head, ()) = http::Response::new(()).into_parts();
+            layer.leave(context, &mut head);
+            let name = &head.headers["x-request-id"];
+            name.to_str().expect("digits").to_owned()
+        };
+        // More than are drawn at a time.
+        (0..500).map(name).collect::<Vec<_>>()
+    };
+    let threads: Vec<_> = (0..4).map(|_| std::thread::spawn(names)).collect();
+    let all: Vec<_> = threads
+        .into_iter()
+        .flat_map(|thread| thread.join().expect("no panic"))
+        .collect();
+    let different: std::collections::HashSet<_> = all.iter().collect();
+    assert_eq!((all.len(), different.len()), (2_000, 2_000));
+    let digits = |name: &String| name.len() == 32 && name.bytes().all(|c| c.is_ascii_hexdigit());
+    assert!(all.iter().all(digits));
 }

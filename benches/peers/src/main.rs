@@ -5,19 +5,24 @@
 //! cargo run --release --manifest-path benches/peers/Cargo.toml -- flood
 //! cargo run --release --manifest-path benches/peers/Cargo.toml -- outage
 //! cargo run --release --manifest-path benches/peers/Cargo.toml -- preflights
+//! cargo run --release --manifest-path benches/peers/Cargo.toml -- tables
 //! cargo run --release --manifest-path benches/peers/Cargo.toml -- uploads
 //! ```
 //!
 //! The first measures time and allocations; only ratios mean something. The
 //! second sends ten million clients and measures memory and the slowest checks.
 //! The third needs `redis-server`, and ends it under load. The fourth sends
-//! preflights with long lists of headers. The last uploads files through the
+//! preflights with long lists of headers. The fifth compares every layer, and a
+//! whole stack, by turns, and writes a table, JSON and a chart. The last uploads files through the
 //! layer and without it.
 
 mod flood;
 mod origins;
 mod outage;
 mod preflights;
+mod report;
+mod stand_ins;
+mod tables;
 mod uploads;
 
 use std::convert::Infallible;
@@ -228,6 +233,9 @@ fn main() {
     }
     if std::env::args().any(|argument| argument == "preflights") {
         return preflights::run();
+    }
+    if std::env::args().any(|argument| argument == "tables") {
+        return report::write();
     }
     if std::env::args().any(|argument| argument == "uploads") {
         return uploads::run();

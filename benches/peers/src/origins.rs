@@ -51,7 +51,7 @@ fn origins(count: usize) -> Vec<String> {
     others.chain([PAGE.to_owned()]).collect()
 }
 
-fn policy(count: usize) -> OriginPolicy {
+pub(crate) fn policy(count: usize) -> OriginPolicy {
     let list = OriginPolicy::builder().csv("ORIGINS", &origins(count).join(","));
     list.build().expect("valid")
 }
@@ -65,7 +65,7 @@ pub(crate) fn our_cors(count: usize) -> CorsLayer {
         .expect("valid")
 }
 
-fn their_cors(count: usize) -> tower_http::cors::CorsLayer {
+pub(crate) fn their_cors(count: usize) -> tower_http::cors::CorsLayer {
     let list = origins(count);
     let list = list
         .iter()
