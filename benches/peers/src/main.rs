@@ -3,6 +3,7 @@
 //! ```text
 //! cargo run --release --manifest-path benches/peers/Cargo.toml -- --bench
 //! cargo run --release --manifest-path benches/peers/Cargo.toml -- flood
+//! cargo run --release --manifest-path benches/peers/Cargo.toml -- load
 //! cargo run --release --manifest-path benches/peers/Cargo.toml -- outage
 //! cargo run --release --manifest-path benches/peers/Cargo.toml -- preflights
 //! cargo run --release --manifest-path benches/peers/Cargo.toml -- tables
@@ -11,12 +12,14 @@
 //!
 //! The first measures time and allocations; only ratios mean something. The
 //! second sends ten million clients and measures memory and the slowest checks.
-//! The third needs `redis-server`, and ends it under load. The fourth sends
-//! preflights with long lists of headers. The fifth compares every layer, and a
-//! whole stack, by turns, and writes a table, JSON and a chart. The last uploads files through the
+//! The third counts requests over loopback, with the whole stack and without. The
+//! fourth needs `redis-server`, and ends it under load. The fifth sends preflights
+//! with long lists of headers. The sixth compares every layer, and a whole stack, by
+//! turns, and writes a table, JSON and a chart. The last uploads files through the
 //! layer and without it.
 
 mod flood;
+mod load;
 mod origins;
 mod outage;
 mod preflights;
@@ -225,20 +228,16 @@ fn layers(criterion: &mut Criterion) {
 }
 
 fn main() {
-    if std::env::args().any(|argument| argument == "flood") {
-        return flood::run();
-    }
-    if std::env::args().any(|argument| argument == "outage") {
-        return outage::run();
-    }
-    if std::env::args().any(|argument| argument == "preflights") {
-        return preflights::run();
-    }
-    if std::env::args().any(|argument| argument == "tables") {
-        return report::write();
-    }
-    if std::env::args().any(|argument| argument == "uploads") {
-        return uploads::run();
+    let arguments: Vec<_> = std::env::args().skip(1).collect();
+    match arguments.first().map_or("", String::as_str) {
+        "flood" => return flood::run(),
+        "load" => return load::run(),
+        "outage" => return outage::run(),
+        "preflights" => return preflights::run(),
+        "serve" => return load::serve(arguments.get(1).is_some_and(|kind| kind == "stack")),
+        "tables" => return report::write(),
+        "uploads" => return uploads::run(),
+        _ => {}
     }
     let mut criterion = Criterion::default()
         .warm_up_time(std::time::Duration::from_secs(1))

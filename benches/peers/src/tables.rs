@@ -28,7 +28,7 @@ use tower_http::set_header::SetResponseHeaderLayer;
 use tower_rampart::clock::{Clock as _, SystemClock};
 use tower_rampart::context::ContextLayer;
 use tower_rampart::csrf::CsrfLayer;
-use tower_rampart::identity::PeerAddr;
+use tower_rampart::identity::{ClientAddrResolver, PeerAddr};
 use tower_rampart::jwt::testing::TestKeys;
 use tower_rampart::jwt::{JwtLayer, SigningKey, Verifier};
 use tower_rampart::rate_limit::{Key, RateLimitLayer};
@@ -186,10 +186,13 @@ macro_rules! their_limit {
 }
 
 /// All layers of this crate that look at a head, in their order.
-fn our_stack() -> Rampart {
+pub(crate) fn whole_stack() -> Rampart {
     let csrf = CsrfLayer::builder().origins(&policy(2)).build();
+    let addresses = ClientAddrResolver::builder()
+        .peer(tower_rampart::axum::connect_info)
+        .build();
     Rampart::builder()
-        .context(ContextLayer::new())
+        .context(ContextLayer::new().client_addr(addresses.expect("valid")))
         .security_headers(SecurityHeadersLayer::api().build().expect("valid"))
         .cors(our_cors(2))
         .rate_limit(limit("api", Key::ClientAddr))
@@ -201,12 +204,17 @@ fn our_stack() -> Rampart {
         .expect("a safe combination")
 }
 
-/// Measures every row.
-pub(crate) fn measure() -> Vec<Row> {
-    let token = keys()
+/// A token for that stack.
+pub(crate) fn token() -> String {
+    keys()
         .token()
         .claim("scope", "images:read images:write")
-        .sign();
+        .sign()
+}
+
+/// Measures every row.
+pub(crate) fn measure() -> Vec<Row> {
+    let token = token();
     let peer = ([192, 0, 2, 1], 4711).into();
     let asked = || request(&token, peer);
     let mut rows = Vec::new();
@@ -318,14 +326,14 @@ pub(crate) fn measure() -> Vec<Row> {
         "the same of all these",
         &asked,
         200,
-        (our_stack().layer(Nothing), theirs),
+        (whole_stack().layer(Nothing), theirs),
     ));
     rows.push(row(
         "whole stack",
         "no stack",
         &asked,
         200,
-        (our_stack().layer(Nothing), Nothing),
+        (whole_stack().layer(Nothing), Nothing),
     ));
     rows.push(decode(&token));
     rows
