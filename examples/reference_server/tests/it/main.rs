@@ -1,6 +1,7 @@
 //! The built server, started on a free port and driven over HTTP.
 
 mod account;
+mod asvs;
 mod attacks;
 mod audit;
 mod backup;

@@ -1,0 +1,153 @@
+//! Self-contained tokens, and OAuth.
+
+use reqwest::{Client, Method};
+use serde_json::{Value, json};
+use tower_rampart::jwt::SigningKey;
+use tower_rampart::jwt::testing::{Attacker, TestKeys};
+use tower_rampart::secret::Secret;
+
+use crate::server::{Server, refresh, refused, text};
+
+const SECRET: &str = "kQ3v-9ZxT7mB2nLw8RfY5cHj1DpGsAe0-uWzXoVi";
+
+fn keys() -> TestKeys {
+    let key = SigningKey::derived(&Secret::new(SECRET.to_owned()), b"").expect("a secret");
+    TestKeys::new(key)
+        .with_issuer("http://localhost:8080")
+        .with_audience("rampart-api")
+}
+
+fn start() -> Server {
+    Server::start_with(&[("SECRET_KEY", SECRET), ("LIMIT_API", "1000000/1s")])
+}
+
+/// Sends the published attacks whose name has one of the words; each must be refused.
+async fn every_attack_of(words: &[&str]) {
+    let server = start();
+    let keys = keys();
+    let mut tried = 0;
+    for attack in Attacker::new(&keys) {
+        let name = format!("{attack:?}").to_lowercase();
+        if !words.iter().any(|word| name.contains(word)) {
+            continue;
+        }
+        tried += 1;
+        let made = attack.request("/api/me", ());
+        let mut request = server.request(Method::GET, &made.uri().to_string());
+        for value in attack.authorization() {
+            request = request.header("authorization", value);
+        }
+        let answer = request.send().await.expect("an answer");
+        if let Err(survived) = attack.check(answer.status(), answer.headers()) {
+            panic!("{survived}");
+        }
+    }
+    assert!(tried >= 3, "{tried} of {words:?}");
+}
+
+/// L1: a token counts once its signature held (`jwt`).
+#[tokio::test]
+async fn asvs_v5_9_1_1() {
+    every_attack_of(&["signature", "forg", "sig"]).await;
+}
+
+/// L1: the key says the algorithm, and none is never one (`jwt`).
+#[tokio::test]
+async fn asvs_v5_9_1_2() {
+    every_attack_of(&["none", "alg"]).await;
+}
+
+/// L1: keys come from the configuration, never from the token (`jwt`).
+#[tokio::test]
+async fn asvs_v5_9_1_3() {
+    every_attack_of(&["jwk", "jku", "x5", "kid"]).await;
+}
+
+async fn status_of(server: &Server, token: &str) -> (u16, Value) {
+    let answer = server.get("/api/me", token).await;
+    (answer.status().as_u16(), answer.json().await.expect("JSON"))
+}
+
+/// L1: a token counts between its times (`jwt`).
+#[tokio::test]
+async fn asvs_v5_9_2_1() {
+    let server = start();
+    let now = keys().now().as_u64();
+    for (claim, value) in [
+        ("exp", json!(now - 10)),
+        ("exp", json!(now - 3_600)),
+        ("nbf", json!(now + 3_600)),
+        ("exp", json!("9999999999")),
+        ("exp", json!(-1)),
+    ] {
+        let token = keys().token().claim(claim, value.clone()).sign();
+        assert_eq!(status_of(&server, &token).await.0, 401, "{claim} {value}");
+    }
+}
+
+/// L2: a token is of the kind that is asked for (`jwt`, `typ`).
+#[tokio::test]
+async fn asvs_v5_9_2_2() {
+    let server = start();
+    server.register("ann@example.com").await;
+    let login = server.login("ann@example.com").await;
+    assert_eq!(
+        status_of(&server, &text(&login, "refresh_token")).await.0,
+        401
+    );
+    let (status, _) = refresh(&Client::new(), &server.url, &text(&login, "access_token")).await;
+    assert_eq!(status, 401);
+    every_attack_of(&["typ"]).await;
+}
+
+/// L2: a token is for this service (`jwt`, `aud`).
+#[tokio::test]
+async fn asvs_v5_9_2_3() {
+    let server = start();
+    for audience in [
+        json!("another"),
+        json!([]),
+        json!(["another", "rampart-api2"]),
+        json!(1),
+    ] {
+        let token = keys().token().claim("aud", audience.clone()).sign();
+        assert_eq!(status_of(&server, &token).await.0, 401, "{audience}");
+    }
+}
+
+/// L1: a refresh token works once; used again, it ends the session (`session`).
+#[tokio::test]
+async fn asvs_v5_10_4_5() {
+    let server = Server::start_with(&[("REFRESH_GRACE", "1s"), ("ACCESS_TTL", "60s")]);
+    server.register("ann@example.com").await;
+    let login = server.login("ann@example.com").await;
+    let client = Client::new();
+    let first = text(&login, "refresh_token");
+    let (status, second) = refresh(&client, &server.url, &first).await;
+    assert_eq!(status, 200);
+    let (status, third) = refresh(&client, &server.url, &text(&second, "refresh_token")).await;
+    assert_eq!(status, 200);
+    // The successor was used, so this is nobody who lost an answer.
+    assert_eq!(
+        server
+            .get("/api/me", &text(&third, "access_token"))
+            .await
+            .status(),
+        200
+    );
+    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    let (status, problem) = refresh(&client, &server.url, &first).await;
+    assert_eq!(
+        (status.as_u16(), &problem["code"]),
+        (401, &json!("refresh_reused"))
+    );
+    assert_eq!(
+        refresh(&client, &server.url, &text(&third, "refresh_token"))
+            .await
+            .0,
+        401,
+        "the whole family"
+    );
+    let answer = server.get("/api/me", &text(&third, "access_token")).await;
+    refused(answer, 401, "session_revoked").await;
+}
