@@ -173,7 +173,8 @@ fn table() -> String {
     };
     let head = format!(
         "# Requirements of OWASP ASVS 5.0.0 that tests check\n\n\
-         Made by the test `the_table_says_what_the_tests_do`. This maps the reference server to the requirements; nobody has certified it.\n\
+         Made by the test `the_table_says_what_the_tests_do`. This maps the reference server to the requirements;\n\
+         nobody has certified it.\n\
          Level 1: {}, level 2: {}, level 3: {}.\n\n\
          | requirement | level | in short | satisfied by | test |\n| --- | --- | --- | --- | --- |\n",
         count(" 1 "),
