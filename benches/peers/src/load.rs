@@ -105,7 +105,8 @@ pub(crate) fn run() {
     let token = token();
     let request = format!(
         "GET /api/images HTTP/1.1\r\nHost: localhost:8080\r\nOrigin: http://localhost:5173\r\nSec-Fetch-Site: cross-site\r\n\
-         User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0\r\nAccept: application/json\r\n\
+         User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0\r\n\
+         Accept: application/json\r\n\
          Authorization: Bearer {token}\r\n\r\n"
     );
     let runtime = tokio::runtime::Builder::new_current_thread()
