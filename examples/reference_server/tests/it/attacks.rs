@@ -7,9 +7,11 @@ use tower_rampart::secret::Secret;
 
 use crate::server::{Server, text};
 
-const SECRET: &str = "kQ3v-9ZxT7mB2nLw8RfY5cHj1DpGsAe0-uWzXoVi";
+/// What the server of these tests signs with.
+pub(crate) const SECRET: &str = "kQ3v-9ZxT7mB2nLw8RfY5cHj1DpGsAe0-uWzXoVi";
 
-fn keys() -> TestKeys {
+/// Keys for forgeries against it.
+pub(crate) fn keys() -> TestKeys {
     let key = SigningKey::derived(&Secret::new(SECRET.to_owned()), b"").expect("a secret");
     TestKeys::new(key)
         .with_issuer("http://localhost:8080")

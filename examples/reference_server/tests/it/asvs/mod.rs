@@ -122,6 +122,14 @@ async fn every_answer_has(server: &Server, name: &str, holds: impl Fn(&str) -> b
     }
 }
 
+/// Changes a password to `marmalade on a bicycle`.
+async fn change_password(server: &Server, token: &str, current: &str) -> Response {
+    let body = json!({"current_password": current, "new_password": "marmalade on a bicycle"});
+    let request = server.request(Method::PUT, "/api/me/password");
+    let request = request.bearer_auth(token).json(&body);
+    request.send().await.expect("an answer")
+}
+
 async fn json_of(answer: Response) -> Value {
     answer.json().await.expect("JSON")
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{behind_tls, json_of, send};
+use super::{behind_tls, change_password, json_of, send};
 use crate::server::{PASSWORD, Server, refresh, refused, text, within};
 
 async fn sign_in(server: &Server) -> (String, String) {
@@ -167,19 +167,8 @@ async fn asvs_v5_7_4_3() {
     server.register("ann@example.com").await;
     let (here, _) = sign_in(&server).await;
     let (elsewhere, _) = sign_in(&server).await;
-    let body = json!({"current_password": PASSWORD, "new_password": "marmalade on a bicycle"});
-    let request = server
-        .request(Method::PUT, "/api/me/password")
-        .bearer_auth(&here);
-    assert_eq!(
-        request
-            .json(&body)
-            .send()
-            .await
-            .expect("an answer")
-            .status(),
-        204
-    );
+    let changed = change_password(&server, &here, PASSWORD).await;
+    assert_eq!(changed.status(), 204);
     assert_eq!(server.get("/api/me", &here).await.status(), 200);
     assert_eq!(server.get("/api/me", &elsewhere).await.status(), 401);
 }
@@ -226,16 +215,8 @@ async fn asvs_v5_7_4_5() {
 async fn asvs_v5_7_5_1() {
     let server = behind_tls();
     let token = server.token("ann@example.com").await;
-    let problem = server
-        .request(Method::PUT, "/api/me/password")
-        .bearer_auth(&token);
-    let body = json!({"current_password": "violet kettle pirate", "new_password": "marmalade on a bicycle"});
-    refused(
-        problem.json(&body).send().await.expect("an answer"),
-        403,
-        "invalid_credentials",
-    )
-    .await;
+    let answer = change_password(&server, &token, "violet kettle pirate").await;
+    refused(answer, 403, "invalid_credentials").await;
 }
 
 /// L2: people see their sessions, and end them (`/api/auth/sessions`).

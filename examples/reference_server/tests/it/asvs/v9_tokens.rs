@@ -2,20 +2,10 @@
 
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
-use tower_rampart::jwt::SigningKey;
-use tower_rampart::jwt::testing::{Attacker, TestKeys};
-use tower_rampart::secret::Secret;
+use tower_rampart::jwt::testing::Attacker;
 
+use crate::attacks::{SECRET, keys};
 use crate::server::{Server, refresh, refused, text};
-
-const SECRET: &str = "kQ3v-9ZxT7mB2nLw8RfY5cHj1DpGsAe0-uWzXoVi";
-
-fn keys() -> TestKeys {
-    let key = SigningKey::derived(&Secret::new(SECRET.to_owned()), b"").expect("a secret");
-    TestKeys::new(key)
-        .with_issuer("http://localhost:8080")
-        .with_audience("rampart-api")
-}
 
 fn start() -> Server {
     Server::start_with(&[("SECRET_KEY", SECRET), ("LIMIT_API", "1000000/1s")])
@@ -73,15 +63,20 @@ async fn status_of(server: &Server, token: &str) -> (u16, Value) {
 async fn asvs_v5_9_2_1() {
     let server = start();
     let now = keys().now().as_u64();
-    for (claim, value) in [
-        ("exp", json!(now - 10)),
-        ("exp", json!(now - 3_600)),
-        ("nbf", json!(now + 3_600)),
-        ("exp", json!("9999999999")),
-        ("exp", json!(-1)),
+    for (claim, value, code) in [
+        ("exp", json!(now - 10), "token_expired"),
+        ("exp", json!(now - 3_600), "token_expired"),
+        ("nbf", json!(now + 3_600), "token_not_yet_valid"),
+        ("exp", json!("9999999999"), "token_invalid"),
+        ("exp", json!(-1), "token_invalid"),
     ] {
         let token = keys().token().claim(claim, value.clone()).sign();
-        assert_eq!(status_of(&server, &token).await.0, 401, "{claim} {value}");
+        let (status, problem) = status_of(&server, &token).await;
+        assert_eq!(
+            (status, &problem["code"]),
+            (401, &json!(code)),
+            "{claim} {value}"
+        );
     }
 }
 
@@ -111,7 +106,12 @@ async fn asvs_v5_9_2_3() {
         json!(1),
     ] {
         let token = keys().token().claim("aud", audience.clone()).sign();
-        assert_eq!(status_of(&server, &token).await.0, 401, "{audience}");
+        let (status, problem) = status_of(&server, &token).await;
+        assert_eq!(
+            (status, &problem["code"]),
+            (401, &json!("token_invalid")),
+            "{audience}"
+        );
     }
 }
 
