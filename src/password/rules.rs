@@ -111,9 +111,6 @@ impl PasswordPolicy {
         if COMMON.iter().any(|common| covers(&folded, common, 2)) {
             return Err(WeakPassword::Common);
         }
-        if is_repetitive(&folded) {
-            return Err(WeakPassword::Repetitive);
-        }
         let words = context
             .iter()
             .flat_map(|entry| entry.split(['@', '.', ' ', '-', '_', '+']));
@@ -122,6 +119,9 @@ impl PasswordPolicy {
             .filter(|word| word.chars().count() >= 4);
         if words.into_iter().any(|word| covers(&folded, &word, 3)) {
             return Err(WeakPassword::Context);
+        }
+        if is_repetitive(&folded) {
+            return Err(WeakPassword::Repetitive);
         }
         if self.blocklist.forbids(&folded) {
             return Err(WeakPassword::Common);

@@ -27,6 +27,8 @@ fn new_passwords_are_judged_by_length_and_predictability() {
     check_weak("987654321098765", Some(WeakPassword::Repetitive));
     check_weak("45678901234567890", Some(WeakPassword::Repetitive));
     check_weak("miller 99 miller", Some(WeakPassword::Context));
+    // What it is made of says more than that it repeats itself.
+    check_weak("miller miller 99", Some(WeakPassword::Context));
     check_weak(
         "violet\u{7}kettle parade",
         Some(WeakPassword::ControlCharacter),

@@ -202,6 +202,19 @@ async fn nothing_that_was_acknowledged_is_lost_whoever_goes_away() {
         kept: Arc::default(),
         stop: Arc::default(),
     };
+    // Signed in at one, known to the other, and refused there once signed out here.
+    let session = text(&server.login("ann@example.com").await, "access_token");
+    let there = async || {
+        let asked = crowd.client.get(format!("{}/api/me", other.url));
+        let answer = asked.bearer_auth(&session).send().await;
+        answer.expect("an answer").status()
+    };
+    assert_eq!(there().await, StatusCode::OK);
+    let out = server
+        .post_as(&session, "/api/auth/logout", json!({}))
+        .await;
+    assert_eq!(out.status(), StatusCode::NO_CONTENT);
+    within(2, async || there().await == StatusCode::UNAUTHORIZED).await;
     let workers: Vec<_> = (0..4)
         .map(|worker| tokio::spawn(crowd.clone().work(worker)))
         .collect();
