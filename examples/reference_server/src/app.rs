@@ -142,18 +142,22 @@ pub(crate) fn router(app: App, layers: &Layers) -> Secured {
         )
         .route_layer(changes())
         .layer(DefaultBodyLimit::disable());
-    let most = app.upload.max_bytes;
-    let uploads = uploads.route_layer(layers.account.clone()).route_layer(
-        axum::middleware::from_fn_with_state(most, drain::refused_uploads),
-    );
-    let account = account.route_layer(layers.account.clone()).merge(uploads);
+    let read_on = |most: u64| axum::middleware::from_fn_with_state(most, drain::refused_bodies);
+    let uploads = uploads
+        .route_layer(layers.account.clone())
+        .route_layer(read_on(app.upload.max_bytes));
+    let account = account
+        .route_layer(layers.account.clone())
+        .route_layer(read_on(JSON_BYTES as u64))
+        .merge(uploads);
 
     let public = public
         .layer(TimeoutLayer::with_status_code(
             StatusCode::SERVICE_UNAVAILABLE,
             Duration::from_secs(30),
         ))
-        .layer(DefaultBodyLimit::max(JSON_BYTES));
+        .layer(DefaultBodyLimit::max(JSON_BYTES))
+        .route_layer(read_on(JSON_BYTES as u64));
 
     Router::new()
         .merge(public)

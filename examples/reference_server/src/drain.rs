@@ -1,8 +1,9 @@
-//! Refusals that come before an upload was looked at.
+//! Refusals that come before a body was read.
 //!
 //! A client that writes everything before it reads gets no answer if the connection is
 //! closed while it writes. The upload layer reads the rest of what it refuses; what
-//! layers around it refuse (no token, too often) is read here, within the same bounds.
+//! layers around it refuse (no token, too often), and JSON that is too large, is read
+//! here, within the same bounds.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -53,10 +54,10 @@ impl HttpBody for Lent {
     }
 }
 
-/// Reads the rest of an upload that was refused, before the refusal is sent. Not with
+/// Reads the rest of a body that was refused, before the refusal is sent. Not with
 /// HTTP/2, where nobody is cut off by an answer, nor where the client waits for leave to
 /// send.
-pub(crate) async fn refused_uploads(
+pub(crate) async fn refused_bodies(
     State(limit): State<u64>,
     request: Request,
     next: Next,

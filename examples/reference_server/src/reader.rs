@@ -209,11 +209,46 @@ fn postgres(_url: &str) -> Result<Location, &'static str> {
     Err("this build has no Postgres; build it with --features postgres, or write sqlite://PATH")
 }
 
+/// The parameters of a Postgres URL.
+#[cfg(feature = "postgres")]
+const KNOWN: &[&str] = &[
+    "application_name",
+    "dbname",
+    "host",
+    "hostaddr",
+    "options",
+    "password",
+    "port",
+    "sslcert",
+    "sslkey",
+    "sslmode",
+    "sslrootcert",
+    "statement-cache-capacity",
+    "user",
+];
+
+/// The names of a URL's parameters, as they are written.
+#[cfg(feature = "postgres")]
+fn parameters(url: &str) -> impl Iterator<Item = &str> {
+    let whole = url.split('#').next().unwrap_or_default();
+    let query = whole.split_once('?').map_or("", |(_, query)| query);
+    let pairs = query.split('&').filter(|pair| !pair.is_empty());
+    pairs.map(|pair| pair.split('=').next().unwrap_or_default())
+}
+
 /// Whoever can read the line to a server can read passwords, so it is encrypted
 /// and the server proves who it is, or it does not leave this machine.
 #[cfg(feature = "postgres")]
 fn postgres(url: &str) -> Result<Location, &'static str> {
     use sqlx::postgres::{PgConnectOptions, PgSslMode};
+    // What sqlx does not know it ignores, and writes into the log with its value: a
+    // mistyped sslmode would protect nobody, a mistyped password would be read there.
+    if !parameters(url).all(|name| KNOWN.contains(&name)) {
+        return Err(
+            "has a parameter that means nothing here; write sslmode=verify-full, sslrootcert, sslcert, sslkey, host, hostaddr, port, \
+             dbname, user, password, application_name, options or statement-cache-capacity",
+        );
+    }
     // The value may hold a password, so it is not repeated.
     let options = PgConnectOptions::from_str(url)
         .map_err(|_| "cannot be read; write postgres://USER@HOST/DATABASE?sslmode=verify-full")?;

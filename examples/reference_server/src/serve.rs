@@ -76,6 +76,8 @@ async fn serve(config: Config) -> Result<()> {
     let admin = TcpListener::bind(config.admin_listen).await;
     let admin =
         admin.map_err(|error| taken("RAMPART_ADMIN_LISTEN", config.admin_listen, &error))?;
+    // Before anybody is told that the server is there, and may signal to it.
+    let stop = stop_signal()?;
     greet(&config, address, admin.local_addr()?, cost);
 
     let following = tokio::spawn(issuer.clone().follow_revocations());
@@ -95,7 +97,6 @@ async fn serve(config: Config) -> Result<()> {
     let switching = tokio::spawn(switches::follow(app.switches.clone(), app.db.clone()));
     let operators = operators::routes(app.clone(), &layers, metrics);
     let router = app::router(app, &layers);
-    let stop = stop_signal()?;
     let public = listen::serve(listener, router, stop.clone());
     let operators = listen::serve(admin, operators, stop.clone());
     let too_late = async {
@@ -257,10 +258,18 @@ async fn write_down(mut happened: SecurityEventReceiver, audit: Audit) {
 }
 
 fn stop_signal() -> Result<Stop> {
-    let (mut terminate, mut interrupt) = (
+    let (mut terminate, mut interrupt, mut hangup) = (
         signal(SignalKind::terminate())?,
         signal(SignalKind::interrupt())?,
+        signal(SignalKind::hangup())?,
     );
+    // Whoever sends it wants changed files to be read, which happens by itself; a
+    // terminal that goes away is no reason to stop either.
+    tokio::spawn(async move {
+        while hangup.recv().await.is_some() {
+            tracing::info!("hung up; files with secrets are read again whenever they change");
+        }
+    });
     let (sender, receiver) = tokio::sync::watch::channel(false);
     tokio::spawn(async move {
         tokio::select! {

@@ -94,22 +94,28 @@ async fn ten_thousand_mutations_leave_the_server_as_it_was() {
     );
 }
 
-/// Writes a whole upload before it reads anything, as simple clients do.
-fn write_all_then_read(server: &Server, authorization: &str) -> String {
+/// Writes a whole body before it reads anything, as simple clients do.
+fn write_all_then_read(server: &Server, asked: &str, length: usize) -> String {
     use std::io::{Read as _, Write as _};
     let address = server.url.strip_prefix("http://").expect("a URL");
     let mut stream = std::net::TcpStream::connect(address).expect("a connection");
-    let length = 4 * 1024 * 1024;
-    let head = format!(
-        "POST /api/images HTTP/1.1\r\nHost: {address}\r\nContent-Type: multipart/form-data; boundary=b\r\n\
-         {authorization}Content-Length: {length}\r\nConnection: close\r\n\r\n"
-    );
+    let head =
+        format!("{asked}Host: {address}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n");
     stream
         .write_all(head.as_bytes())
         .expect("the head is taken");
-    stream
-        .write_all(&vec![b'a'; length])
-        .expect("all of it is taken");
+    let chunk = vec![b'a'; 16 * 1024];
+    for (number, rest) in (0..length).step_by(chunk.len()).enumerate() {
+        let piece = &chunk[..chunk.len().min(length - rest)];
+        stream.write_all(piece).expect("all of it is taken");
+        // Time for an answer that comes too early, and for the end after it.
+        if number == 4 {
+            let patience = Some(std::time::Duration::from_millis(50));
+            stream.set_read_timeout(patience).expect("a socket");
+            let _ = stream.peek(&mut [0]);
+            stream.set_read_timeout(None).expect("a socket");
+        }
+    }
     let mut answer = String::new();
     stream.read_to_string(&mut answer).expect("an answer");
     answer
@@ -119,9 +125,30 @@ fn write_all_then_read(server: &Server, authorization: &str) -> String {
 async fn an_upload_without_a_good_token_gets_its_answer_whole() {
     let server = Server::start();
     for authorization in ["", "Authorization: Bearer no.good.token\r\n"] {
+        let kind = "Content-Type: multipart/form-data; boundary=b\r\n";
+        let asked = format!("POST /api/images HTTP/1.1\r\n{kind}{authorization}");
         for _ in 0..5 {
-            let answer = write_all_then_read(&server, authorization);
+            let answer = write_all_then_read(&server, &asked, 4 << 20);
             assert!(answer.starts_with("HTTP/1.1 401 "), "{answer}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn json_that_is_too_large_gets_its_answer_whole() {
+    let server = Server::start_with(&[("LIMIT_LOGIN_IP", "1000/1m")]);
+    for (asked, status) in [
+        ("POST /api/auth/login", 413),
+        ("POST /api/auth/register", 413),
+        ("PATCH /api/me", 401),
+    ] {
+        let asked = format!("{asked} HTTP/1.1\r\nContent-Type: application/json\r\n");
+        for _ in 0..10 {
+            let answer = write_all_then_read(&server, &asked, 2_000_000);
+            assert!(
+                answer.starts_with(&format!("HTTP/1.1 {status} ")),
+                "{answer}"
+            );
         }
     }
 }

@@ -354,3 +354,12 @@ fn an_answer_that_is_ready_counts() {
     assert!(stderr(&refused).contains("nothing was changed"));
     assert!(reset("yes\n").status.success());
 }
+
+#[tokio::test]
+async fn a_terminal_that_hangs_up_stops_no_server() {
+    let server = Server::start();
+    server.signal("HUP");
+    crate::server::within(5, async || server.log().contains("hung up")).await;
+    server.register("ann@example.com").await;
+    server.login("ann@example.com").await;
+}

@@ -197,3 +197,58 @@ fn a_server_has_to_be_who_it_should_be_and_says_that_the_line_is_encrypted() {
     let again = ask(folder.path(), &url(&right));
     assert!(again.status.success(), "it was the certificate: {again:?}");
 }
+
+#[test]
+fn a_line_that_others_can_read_is_no_way_to_a_database() {
+    for (url, fine) in [
+        ("postgres://app:hunter2@db.example/app", false),
+        (
+            "postgres://app:hunter2@db.example/app?sslmode=require",
+            false,
+        ),
+        (
+            "postgres://app:hunter2@db.example/app?sslmode=verify-ca",
+            false,
+        ),
+        (
+            "postgres://app:hunter2@db.example/app?sslmod=verify-full",
+            false,
+        ),
+        (
+            "postgres://app:hunter2@127.0.0.1/app?host=db.example",
+            false,
+        ),
+        (
+            "postgres://app:hunter2@db.example/app?sslmode=verify-full",
+            true,
+        ),
+        // What means nothing would be ignored, and logged with its value.
+        (
+            "postgres://app@db.example/app?sslmode=verify-full&pasword=hunter2",
+            false,
+        ),
+        ("postgres://app@localhost/app?hunter2=x", false),
+        ("postgres://app@localhost/app?ssl%6Dode=hunter2", false),
+        ("postgresql://app@localhost/app", true),
+        ("postgres://app@[::1]/app", true),
+        ("postgres:///app?host=/run/postgresql", true),
+    ] {
+        let output = crate::server::binary()
+            .arg("check")
+            .env("DATABASE_URL", url)
+            .output()
+            .expect("the command runs");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.success(), fine, "{url}: {said}");
+        assert!(!said.contains("hunter2"), "{said}");
+        assert!(fine || said.contains("sslmode=verify-full"), "{said}");
+        if !fine {
+            // Nor does a server start with it, which logs more.
+            let output = crate::server::binary().env("DATABASE_URL", url).output();
+            let output = output.expect("it runs");
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(78), "{url}: {said}");
+            assert!(!said.contains("hunter2"), "{said}");
+        }
+    }
+}

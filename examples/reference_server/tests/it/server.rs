@@ -76,6 +76,13 @@ impl Server {
         self.operators = addresses.operators;
     }
 
+    /// Sends a signal, by its name.
+    pub(crate) fn signal(&self, name: &str) {
+        let id = self.process.id().to_string();
+        let sent = Command::new("kill").args(["-s", name, &id]).status();
+        assert!(sent.expect("kill runs").success());
+    }
+
     /// Ends the process, as a crash would.
     pub(crate) fn stop(&mut self) {
         stop(&mut self.process);
