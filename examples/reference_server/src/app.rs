@@ -10,10 +10,9 @@ use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{delete, get, post, put};
-use http::{HeaderMap, StatusCode};
+use http::HeaderMap;
 use tokio::sync::Semaphore;
 use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::timeout::TimeoutLayer;
 use tower_rampart::clock::{Clock as _, SystemClock};
 use tower_rampart::password::LoginHasher;
 use tower_rampart::rate_limit::LoginGuard;
@@ -33,10 +32,15 @@ use crate::mail::Post;
 use crate::objects::Objects;
 use crate::respond::{self, ApiError};
 use crate::switches::{self, Switches};
-use crate::{admin, auth, drain, health, images, me, page, recovery, sessions, telemetry};
+use crate::{
+    admin, auth, drain, health, images, me, page, patience, recovery, sessions, telemetry,
+};
 
 /// The largest JSON body, in bytes.
 const JSON_BYTES: usize = 16 * 1024;
+
+/// How long any request but an upload may take.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What handlers share.
 #[derive(Clone, Debug)]
@@ -82,6 +86,7 @@ pub(crate) struct UploadLimits {
 pub(crate) fn router(app: App, layers: &Layers) -> Secured {
     let changes =
         || axum::middleware::from_fn_with_state(app.switches.clone(), switches::refuse_changes);
+    let in_time = || axum::middleware::from_fn_with_state(PATIENCE, patience::in_time);
     let with_password = Router::new()
         .route("/api/auth/register", post(auth::register))
         .route_layer(changes())
@@ -126,10 +131,7 @@ pub(crate) fn router(app: App, layers: &Layers) -> Secured {
         .route("/api/auth/sessions", get(sessions::list))
         .route("/api/auth/sessions/{sid}", delete(sessions::end))
         // An upload may take longer than any other request.
-        .layer(TimeoutLayer::with_status_code(
-            StatusCode::SERVICE_UNAVAILABLE,
-            Duration::from_secs(30),
-        ))
+        .layer(in_time())
         .layer(DefaultBodyLimit::max(JSON_BYTES));
     let uploads = Router::new()
         .route(
@@ -152,10 +154,7 @@ pub(crate) fn router(app: App, layers: &Layers) -> Secured {
         .merge(uploads);
 
     let public = public
-        .layer(TimeoutLayer::with_status_code(
-            StatusCode::SERVICE_UNAVAILABLE,
-            Duration::from_secs(30),
-        ))
+        .layer(in_time())
         .layer(DefaultBodyLimit::max(JSON_BYTES))
         .route_layer(read_on(JSON_BYTES as u64));
 

@@ -46,6 +46,7 @@ pub(crate) fn run(
     config: &Config,
     command: &AuditCommand,
 ) -> Result<(), Box<dyn std::error::Error>> {
+    config.database.must_be_there()?;
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?

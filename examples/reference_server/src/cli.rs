@@ -22,7 +22,7 @@ use crate::session_commands::{self, SessionsCommand};
 use crate::settings::{Flags, Settings};
 use crate::user_commands::{self, UsersCommand};
 
-pub(crate) use crate::terminal::{complain, confirm, say};
+pub(crate) use crate::terminal::{complain, say};
 
 /// `EX_CONFIG` of sysexits.
 pub(crate) const EXIT_CONFIG: u8 = 78;
@@ -66,7 +66,7 @@ enum Command {
         #[arg(long)]
         deploy: bool,
         /// Asks a running server what a stranger would ask.
-        #[arg(long, value_name = "URL")]
+        #[arg(long, value_name = "URL", value_parser = check::server)]
         url: Option<String>,
         /// Prints JSON.
         #[arg(long)]
@@ -126,6 +126,9 @@ enum Command {
         /// Only says what would be done.
         #[arg(long)]
         dry_run: bool,
+        /// Prints JSON.
+        #[arg(long)]
+        json: bool,
     },
     /// Prints the description of the HTTP interface, as OpenAPI.
     Openapi,
@@ -197,7 +200,9 @@ pub(crate) fn run() -> ExitCode {
             with_config(flags, |config| audit_commands::run(&config, &command))
         }
         Command::Password { command } => outcome(password_commands::run(&command)),
-        Command::Migrate { dry_run } => with_config(flags, |config| migrate(&config, dry_run)),
+        Command::Migrate { dry_run, json } => {
+            with_config(flags, |config| migrate(&config, dry_run, json))
+        }
         Command::Openapi => {
             say(&crate::openapi::document()
                 .to_pretty_json()
@@ -227,7 +232,7 @@ fn with_config(
 /// A setting that can be read, and still not be used.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub(crate) struct Unusable(String);
+pub(crate) struct Unusable(pub(crate) String);
 
 /// Makes the folder for everything that is kept here.
 ///
@@ -263,22 +268,26 @@ fn outcome(outcome: Result<(), Box<dyn std::error::Error>>) -> ExitCode {
     }
 }
 
-fn migrate(config: &Config, dry_run: bool) -> Result<(), Box<dyn std::error::Error>> {
+fn migrate(config: &Config, dry_run: bool, json: bool) -> Result<(), Box<dyn std::error::Error>> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    if dry_run {
-        let pending = runtime.block_on(Db::pending(&config.migrator))?;
-        for step in &pending {
-            say(&format!("would run {step}"));
-        }
-        if pending.is_empty() {
-            say(&format!("{} is up to date", config.migrator));
-        }
+    let pending = runtime.block_on(Db::pending(&config.migrator))?;
+    if !dry_run {
+        runtime.block_on(Db::open_and_migrate(&config.migrator))?;
+    }
+    if json {
+        let database = config.migrator.to_string();
+        say(&json!({"database": database, "dry_run": dry_run, "steps": pending}).to_string());
         return Ok(());
     }
-    runtime.block_on(Db::open_and_migrate(&config.migrator))?;
-    say(&format!("{} is up to date", config.migrator));
+    if dry_run {
+        let steps = pending.iter();
+        steps.for_each(|step| say(&format!("would run {step}")));
+    }
+    if pending.is_empty() || !dry_run {
+        say(&format!("{} is up to date", config.migrator));
+    }
     Ok(())
 }
 

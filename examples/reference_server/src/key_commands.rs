@@ -4,11 +4,13 @@ use clap::Subcommand;
 use serde_json::json;
 use tower_rampart::clock::{Clock as _, SystemClock};
 
-use crate::cli::{confirm, say};
+use crate::cli::say;
 use crate::config::Config;
 use crate::db::KeyRow;
-use crate::desk::{By, Desk};
+use crate::desk::Desk;
+use crate::how::How;
 use crate::keys::Keys;
+use crate::terminal::Concerns;
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
@@ -23,21 +25,16 @@ pub(crate) enum KeysCommand {
     },
     /// Adds a key that signs in a few seconds. Nobody is signed out.
     Rotate {
-        /// Prints JSON.
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        how: How,
     },
     /// Stops believing a key. Clients that hold its tokens refresh; nobody is
     /// signed out.
     Revoke {
         /// Its identifier, as `keys list` prints it.
         kid: String,
-        /// Does not ask.
-        #[arg(long)]
-        yes: bool,
-        /// Prints JSON.
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        how: How,
     },
 }
 
@@ -49,11 +46,17 @@ pub(crate) enum KeysCommand {
 pub(crate) fn run(config: &Config, command: KeysCommand) -> Result<()> {
     Desk::run(config, async |desk| match command {
         KeysCommand::List { json } => list(&desk.keys().await?, json),
-        KeysCommand::Rotate { json } => {
-            announce(&desk.rotate_key(By::operator(None)).await?, json);
+        KeysCommand::Rotate { how } => {
+            let action = "add a key that signs in a few seconds; nobody is signed out";
+            if how.goes_on(Concerns::One, action, json!({}))? {
+                let row = desk.rotate_key(how.by()).await?;
+                how.tell(&json!({"kid": row.kid, "sign_from": row.sign_from}), || {
+                    signs(&row)
+                });
+            }
             Ok(())
         }
-        KeysCommand::Revoke { kid, yes, json } => revoke(desk, &kid, yes, json).await,
+        KeysCommand::Revoke { kid, how } => revoke(desk, &kid, &how).await,
     })
 }
 
@@ -79,34 +82,27 @@ fn list(keys: &Keys, json: bool) -> Result<()> {
     Ok(())
 }
 
-fn announce(row: &KeyRow, json: bool) {
-    if json {
-        say(&json!({"kid": row.kid, "sign_from": row.sign_from}).to_string());
-    } else {
-        say(&format!(
-            "{} signs from second {} on",
-            row.kid, row.sign_from
-        ));
-    }
+fn signs(row: &KeyRow) -> String {
+    format!("{} signs from second {} on", row.kid, row.sign_from)
 }
 
-async fn revoke(desk: &Desk, kid: &str, yes: bool, json: bool) -> Result<()> {
-    if !yes {
-        confirm(&format!(
-            "revoke {kid}? Its access tokens end at once; their holders refresh."
-        ))?;
+async fn revoke(desk: &Desk, kid: &str, how: &How) -> Result<()> {
+    let state = desk.key_state(kid).await?;
+    let action = format!(
+        "stop believing {kid}, which is {state}; its access tokens end, their holders refresh"
+    );
+    if !how.goes_on(Concerns::One, &action, json!({"kid": kid, "state": state}))? {
+        return Ok(());
     }
-    let revoked = desk.revoke_key(By::operator(None), Some(kid)).await?;
-    if json {
-        let successor = revoked.successor.map(|row| row.kid);
-        say(&json!({"revoked": kid, "successor": successor}).to_string());
-    } else if revoked.before {
-        say(&format!("{kid} was revoked before"));
-    } else {
-        say(&format!("{kid} is revoked"));
-        if let Some(row) = revoked.successor {
-            announce(&row, false);
-        }
-    }
+    let revoked = desk.revoke_key(how.by(), Some(kid)).await?;
+    let successor = revoked.successor.as_ref().map(|row| &row.kid);
+    how.tell(&json!({"revoked": kid, "successor": successor}), || match (
+        revoked.before,
+        &revoked.successor,
+    ) {
+        (true, _) => format!("{kid} was revoked before"),
+        (false, None) => format!("{kid} is revoked"),
+        (false, Some(row)) => format!("{kid} is revoked\n{}", signs(row)),
+    });
     Ok(())
 }

@@ -5,16 +5,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::ConnectInfo;
-use hyper::Request;
+use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
+use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
-use tower::util::MapRequest;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tower::ServiceExt as _;
 use tower_rampart::stack::Secured;
+
+use crate::seats::{Seats, Watched};
 
 /// The most connections at once. More wait in the operating system's queue,
 /// so that files and the database can still be opened.
@@ -29,9 +32,10 @@ const KEEP_ALIVE: Duration = Duration::from_secs(20);
 /// Becomes true once the process is told to stop.
 pub(crate) type Stop = watch::Receiver<bool>;
 
-/// Serves until `stop`, then waits for the requests under way.
+/// Serves until `stop`, then waits for the requests under way. No connection outlives
+/// the future.
 pub(crate) async fn serve(listener: TcpListener, app: Secured, stop: Stop) {
-    let app = app.into_service::<Incoming>();
+    let app = app.into_service::<Watched>();
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder
         .http1()
@@ -42,15 +46,12 @@ pub(crate) async fn serve(listener: TcpListener, app: Secured, stop: Stop) {
         .timer(TokioTimer::new())
         .keep_alive_interval(KEEP_ALIVE)
         .keep_alive_timeout(KEEP_ALIVE);
-    let graceful = GracefulShutdown::new();
-    let connections = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let seats = Seats::new(MAX_CONNECTIONS);
+    let mut connections = JoinSet::new();
     loop {
-        let accepted = async {
-            let permit = connections.clone().acquire_owned().await;
-            (permit, listener.accept().await)
-        };
-        let (permit, accepted) = tokio::select! {
-            accepted = accepted => accepted,
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            Some(_) = connections.join_next() => continue,
             () = stopped(stop.clone()) => break,
         };
         let (stream, peer) = match accepted {
@@ -62,25 +63,57 @@ pub(crate) async fn serve(listener: TcpListener, app: Secured, stop: Stop) {
                 continue;
             }
         };
-        // Tells the layers who is at the other end.
-        let from_peer = move |mut request: Request<Incoming>| {
-            request.extensions_mut().insert(ConnectInfo(peer));
-            request
+        let seated = tokio::select! {
+            seated = seats.take(peer.ip()) => seated,
+            () = stopped(stop.clone()) => break,
         };
-        let service = TowerToHyperService::new(MapRequest::new(app.clone(), from_peer));
-        let connection = builder
-            .serve_connection_with_upgrades(TokioIo::new(stream), service)
-            .into_owned();
-        let connection = graceful.watch(connection);
-        tokio::spawn(async move {
-            let _permit = permit;
-            if let Err(error) = connection.await {
-                tracing::debug!(error, "a connection ended early");
+        let (app, builder, stop) = (app.clone(), builder.clone(), stop.clone());
+        connections.spawn(async move {
+            let seat = Arc::clone(&seated.seat);
+            let service = tower::service_fn(move |request: Request<Incoming>| {
+                let busy = seat.begin();
+                let mut request = request.map(|body| Watched::new(body, Arc::clone(&seat)));
+                // Tells the layers who is at the other end.
+                request.extensions_mut().insert(ConnectInfo(peer));
+                let answer = app.clone().oneshot(request);
+                async move {
+                    let answer: Response<_> = answer.await?;
+                    // It is under way until the last of it was taken.
+                    Ok::<_, std::convert::Infallible>(answer.map(|body| {
+                        body.map_frame(move |frame| {
+                            let _ = &busy;
+                            frame
+                        })
+                    }))
+                }
+            });
+            let connection =
+                builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
+            let mut connection = std::pin::pin!(connection);
+            let mut stopping = false;
+            loop {
+                tokio::select! {
+                    done = connection.as_mut() => {
+                        if let Err(error) = done {
+                            tracing::debug!(error, "a connection ended early");
+                        }
+                        return;
+                    }
+                    () = stopped(stop.clone()), if !stopping => {
+                        stopping = true;
+                        connection.as_mut().graceful_shutdown();
+                    }
+                    () = seated.seat.left() => return,
+                }
             }
         });
     }
     drop(listener);
-    graceful.shutdown().await;
+    let all_gone = async { while connections.join_next().await.is_some() {} };
+    tokio::select! {
+        () = all_gone => {}
+        () = seats.close() => {}
+    }
 }
 
 /// Waits until the process is told to stop.

@@ -9,17 +9,28 @@ pub(crate) fn say(text: &str) {
     let _ = writeln!(std::io::stdout(), "{text}");
 }
 
-/// Asks whoever sits at a terminal. A program that calls is not asked; but an answer that
-/// it has ready counts.
+/// Whom an action concerns.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Concerns {
+    /// An account, or a session.
+    One,
+    /// Everybody who uses the server.
+    Everybody,
+}
+
+/// Asks whether an action is meant: whoever sits at a terminal, or writes an answer to
+/// standard input. Where nobody answers, what concerns everybody is not done; what
+/// concerns one was named on the command line, and that is enough.
 ///
 /// # Errors
 ///
 /// If the answer is not yes.
-pub(crate) fn confirm(question: &str) -> Result<(), &'static str> {
+pub(crate) fn confirm(concerns: Concerns, action: &str) -> Result<(), String> {
     let terminal = std::io::stdin().is_terminal();
-    if terminal {
-        complain(&format!("{question} [y/N]"));
+    if !terminal && concerns == Concerns::One {
+        return Ok(());
     }
+    complain(&format!("{action}? [y/N]"));
     let (sender, answered) = mpsc::channel();
     std::thread::spawn(move || {
         let mut answer = String::new();
@@ -29,21 +40,20 @@ pub(crate) fn confirm(question: &str) -> Result<(), &'static str> {
     let answer = match terminal {
         true => answered.recv().ok().flatten(),
         // Nobody may ever answer, nor hang up.
-        false => answered
-            .recv_timeout(READY)
-            .ok()
-            .flatten()
-            .filter(|answer| !answer.is_empty()),
+        false => answered.recv_timeout(PATIENCE).ok().flatten(),
     };
-    match answer {
-        None if !terminal => Ok(()),
-        Some(answer) if matches!(answer.trim(), "y" | "Y" | "yes") => Ok(()),
-        _ => Err("nothing was changed"),
+    let answer = answer.unwrap_or_default();
+    match answer.trim() {
+        "y" | "Y" | "yes" => Ok(()),
+        "" if !terminal => {
+            Err("nothing was changed: nobody answered; add --yes if it is meant".to_owned())
+        }
+        _ => Err("nothing was changed".to_owned()),
     }
 }
 
-/// How long an answer may take that is ready.
-const READY: Duration = Duration::from_millis(300);
+/// How long a program may take to answer.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Writes a line about what went wrong.
 pub(crate) fn complain(text: &str) {

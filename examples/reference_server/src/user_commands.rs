@@ -7,10 +7,12 @@ use serde_json::json;
 use tower_rampart::password::Password;
 use zeroize::Zeroizing;
 
-use crate::cli::{complain, confirm, say};
+use crate::cli::{complain, say};
 use crate::config::Config;
 use crate::db::private_folder;
 use crate::desk::{By, Desk};
+use crate::how::How;
+use crate::terminal::Concerns;
 use crate::{input, peppers, serve};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
@@ -49,21 +51,7 @@ pub(crate) enum UsersCommand {
         whose: Whose,
         #[command(flatten)]
         how: How,
-        /// Does not ask.
-        #[arg(long)]
-        yes: bool,
     },
-}
-
-/// Why something is done, and how it is told.
-#[derive(Args, Debug)]
-pub(crate) struct How {
-    /// Why, for the audit log.
-    #[arg(long)]
-    reason: Option<String>,
-    /// Prints JSON.
-    #[arg(long)]
-    json: bool,
 }
 
 /// Whose password.
@@ -89,62 +77,75 @@ pub(crate) fn run(config: &Config, command: &UsersCommand) -> Result<()> {
         UsersCommand::AddAdmin { email, json } => add_admin(config, email, *json),
         UsersCommand::Disable { email, how } => Desk::run(config, async |desk| {
             let user = desk.user_by_email(email).await?;
-            desk.disable(By::operator(how.reason.as_deref()), &user.id)
-                .await?;
-            tell(how, &json!({"email": user.email, "disabled": true}), || {
-                format!("{} cannot sign in any more", user.email)
-            });
+            let sessions = desk.count_sessions_of(&user.id).await?;
+            let action = format!(
+                "keep {} from signing in, and end {sessions} sessions",
+                user.email
+            );
+            if how.goes_on(Concerns::One, &action, json!({"sessions": sessions}))? {
+                desk.disable(how.by(), &user.id).await?;
+                how.tell(&json!({"email": user.email, "disabled": true}), || {
+                    format!("{} cannot sign in any more", user.email)
+                });
+            }
             Ok(())
         }),
         UsersCommand::Enable { email, how } => Desk::run(config, async |desk| {
             let user = desk.user_by_email(email).await?;
-            desk.enable(By::operator(how.reason.as_deref()), &user.id)
-                .await?;
-            tell(
-                how,
-                &json!({"email": user.email, "disabled": false}),
-                || format!("{} can sign in", user.email),
-            );
+            let action = format!("let {} sign in", user.email);
+            if how.goes_on(Concerns::One, &action, json!({}))? {
+                desk.enable(how.by(), &user.id).await?;
+                how.tell(&json!({"email": user.email, "disabled": false}), || {
+                    format!("{} can sign in", user.email)
+                });
+            }
             Ok(())
         }),
-        UsersCommand::ForceReset { whose, how, yes } => Desk::run(config, async |desk| {
-            force_reset(desk, whose, how, *yes).await
-        }),
+        UsersCommand::ForceReset { whose, how } => {
+            Desk::run(config, async |desk| force_reset(desk, whose, how).await)
+        }
     }
 }
 
-async fn force_reset(desk: &Desk, whose: &Whose, how: &How, yes: bool) -> Result<()> {
-    let by = By::operator(how.reason.as_deref());
+async fn force_reset(desk: &Desk, whose: &Whose, how: &How) -> Result<()> {
+    // Before anybody is asked.
+    desk.mail_leaves()?;
     if let Some(email) = &whose.user {
         let user = desk.user_by_email(email).await?;
-        let mail = desk.force_reset(by, &user.id).await?;
-        tell(
-            how,
-            &json!({"accounts": 1, "email": user.email, "mail": mail}),
-            || {
-                format!(
-                    "{} has to set another password; a mail is on its way: {mail}",
-                    user.email
-                )
-            },
+        let action = format!(
+            "take the password of {} away, end all sessions, and mail a link",
+            user.email
         );
+        if how.goes_on(
+            Concerns::One,
+            &action,
+            json!({"accounts": 1, "email": user.email}),
+        )? {
+            let mail = desk.force_reset(how.by(), &user.id).await?;
+            how.tell(
+                &json!({"accounts": 1, "email": user.email, "mail": mail}),
+                || match mail {
+                    true => format!(
+                        "{} has to set another password; a mail with a link is on its way",
+                        user.email
+                    ),
+                    false => format!("{} has to set another password", user.email),
+                },
+            );
+        }
         return Ok(());
     }
-    if !yes {
-        confirm("end everybody's password? All have to set another one.")?;
+    let accounts = desk.db.count_users().await?;
+    let action = format!("take the passwords of {accounts} accounts away, and end all sessions");
+    if how.goes_on(Concerns::Everybody, &action, json!({"accounts": accounts}))? {
+        let accounts = desk.force_reset_everyone(how.by()).await?;
+        how.tell(&json!({"accounts": accounts}), || {
+            format!(
+                "{accounts} accounts have to set another password; `incident notify` tells them"
+            )
+        });
     }
-    let accounts = desk.force_reset_everyone(by).await?;
-    tell(how, &json!({"accounts": accounts}), || {
-        format!("{accounts} accounts have to set another password; `incident notify` tells them")
-    });
     Ok(())
-}
-
-fn tell(how: &How, json: &serde_json::Value, text: impl FnOnce() -> String) {
-    say(&match how.json {
-        true => json.to_string(),
-        false => text(),
-    });
 }
 
 fn add_admin(config: &Config, email: &str, json: bool) -> Result<()> {
@@ -157,14 +158,15 @@ fn add_admin(config: &Config, email: &str, json: bool) -> Result<()> {
     let password = Password::new(line.trim_end_matches(['\r', '\n']))?;
     private_folder(&config.data_dir)?;
     let hasher = peppers::hasher(config, serve::bcrypt_cost(config)?)?;
-    Desk::run(config, async |desk| {
+    Desk::found(config, async |desk| {
         let judged = config.new_passwords.weakness(&password, &email).await?;
         if let Some(weak) = judged {
             return Err(weak.into());
         }
         let hash = hasher.hash(&password)?;
-        if !desk.add_admin(By::operator(None), &email, &hash).await? {
-            return Err("there is an account with this address; it was not changed".into());
+        if !desk.add_admin(By::operator(), &email, &hash).await? {
+            let taken = format!("there is an account with the address {email}; it was not changed");
+            return Err(taken.into());
         }
         say(&match json {
             true => json!({"email": email, "role": "admin"}).to_string(),

@@ -8,11 +8,12 @@ use serde_json::{Value, json};
 use tower_rampart::identity::Principal;
 use tower_rampart::session::EndReason;
 
-use super::{by, log, mail_leaves};
+use super::by;
 use crate::app::App;
 use crate::audit::Caller;
-use crate::db::{AuditFilter, Incident};
+use crate::db::Incident;
 use crate::desk::By;
+use crate::incident::{self, Scenario};
 use crate::input::{Input, Line};
 use crate::respond::{ApiError, ApiResult};
 
@@ -33,7 +34,7 @@ pub(crate) async fn list(State(app): State<App>) -> ApiResult<Json<Value>> {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Opening {
     title: String,
-    scenario: Option<Line>,
+    scenario: Option<Scenario>,
     reason: Option<Line>,
 }
 
@@ -44,19 +45,13 @@ pub(crate) async fn open(
     caller: Caller,
     Input(input): Input<Opening>,
 ) -> ApiResult<(StatusCode, Json<Incident>)> {
-    let title = input.title.trim();
-    if title.is_empty() || title.chars().count() > 200 || title.chars().any(char::is_control) {
-        let detail = "a title has 1 to 200 characters and no control characters";
-        return Err(ApiError::new(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            "invalid_title",
-            detail,
-        ));
-    }
+    let title = incident::title(&input.title).map_err(|detail| {
+        ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_title", detail)
+    })?;
     let by = by(&principal, &caller, input.reason.as_ref().map(Line::as_str));
     let incident = app
         .desk
-        .open_incident(by, title, input.scenario.as_ref().map(Line::as_str))
+        .open_incident(by, &title, input.scenario.map(Scenario::as_str))
         .await?;
     Ok((StatusCode::CREATED, Json(incident)))
 }
@@ -68,16 +63,7 @@ async fn find(app: &App, id: &str) -> ApiResult<Incident> {
 /// `GET /api/admin/incidents/{id}`: what was done, in order, and how many mails left.
 pub(crate) async fn show(State(app): State<App>, Path(id): Path<String>) -> ApiResult<Json<Value>> {
     let incident = find(&app, &id).await?;
-    let filter = AuditFilter {
-        after: Some(0),
-        incident: Some(&id),
-        ..AuditFilter::default()
-    };
-    let rows = app.db.audit(filter, TIMELINE).await?;
-    let mut shown = json!(incident);
-    shown["timeline"] = rows.iter().map(log::describe).collect::<Vec<_>>().into();
-    shown["mails"] = json!(app.db.mail_counts(Some(&id)).await?);
-    Ok(Json(shown))
+    Ok(Json(incident::told(&app.db, &incident, TIMELINE).await?))
 }
 
 /// What can be done about an incident.
@@ -142,7 +128,6 @@ pub(crate) async fn act(
             json!({"revoked": "everyone"})
         }
         Action::ForceReset => {
-            mail_leaves(&app)?;
             json!({"accounts": desk.force_reset_everyone(by).await?})
         }
         Action::Notify => {

@@ -40,20 +40,11 @@ pub(crate) fn routes() -> Router<App> {
 fn by<'a>(principal: &'a Principal, caller: &'a Caller, reason: Option<&'a str>) -> By<'a> {
     By {
         actor: principal.subject(),
+        operator: None,
         reason,
         incident: None,
         caller: Some(caller),
     }
-}
-
-/// A password is not taken away while nobody can be sent a link to set another one; at
-/// the command line it can be.
-fn mail_leaves(app: &App) -> Result<(), ApiError> {
-    if app.post.can_send() {
-        return Ok(());
-    }
-    let detail = "no mail can leave, so nobody could set another password; set SMTP_URL";
-    Err(ApiError::new(http::StatusCode::CONFLICT, "no_mail", detail))
 }
 
 impl From<DeskError> for ApiError {
@@ -73,6 +64,10 @@ impl From<DeskError> for ApiError {
                 "a member has a value that is not known",
                 text,
             ),
+            DeskError::NoMail => {
+                let detail = "no mail can leave, so nobody would be told; set SMTP_URL";
+                return Self::new(StatusCode::CONFLICT, "no_mail", detail);
+            }
             DeskError::Failed(error) => return Failure::new("desk", error).into(),
         };
         Self::new(status, code, detail).member("explanation", text)

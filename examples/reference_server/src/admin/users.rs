@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tower_rampart::identity::Principal;
 use tower_rampart::session::EndReason;
 
-use super::{by, mail_leaves};
+use super::by;
 use crate::app::App;
 use crate::audit::Caller;
 use crate::db::User;
@@ -145,7 +145,6 @@ pub(crate) async fn force_reset(
     OptionalInput(why): OptionalInput<Why>,
 ) -> Answer {
     let user = find(&app, &id).await?;
-    mail_leaves(&app)?;
     let mail = app
         .desk
         .force_reset(

@@ -139,9 +139,15 @@ impl Drill<'_> {
     /// Every step; it ends at the first one that fails.
     async fn all(&mut self, path: &Path) -> Result<()> {
         let begun = Instant::now();
-        let text = fs::read_to_string(manifest_of(path))
-            .map_err(|error| format!("{}: {error}", manifest_of(path).display()))?;
-        let manifest: Manifest = serde_json::from_str(&text)?;
+        let text = fs::read_to_string(manifest_of(path)).map_err(|error| {
+            let manifest = manifest_of(path);
+            format!(
+                "{}: {error}; a copy is proved by the manifest that `backup` writes beside it",
+                manifest.display()
+            )
+        })?;
+        let manifest: Manifest = serde_json::from_str(&text)
+            .map_err(|error| format!("{} is no manifest: {error}", manifest_of(path).display()))?;
         let found = sha256(path)?;
         if !self.note(
             "checksum",

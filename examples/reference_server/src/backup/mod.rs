@@ -48,8 +48,12 @@ pub(crate) enum Kind {
 ///
 /// If the database cannot be read, or the folder cannot be written.
 pub(crate) fn run(config: &Config, to: Option<&Path>, json: bool) -> Result<()> {
+    config.database.must_be_there()?;
     let folder = to.map_or_else(|| folder(config), Path::to_owned);
-    private_folder(&folder)?;
+    private_folder(&folder).map_err(|error| {
+        let path = folder.display();
+        format!("{path} cannot be used: {error}; name a folder of your own with --to")
+    })?;
     let stamp = datetime(now()).replace([':', '-'], "");
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -66,7 +70,8 @@ pub(crate) fn run(config: &Config, to: Option<&Path>, json: bool) -> Result<()> 
                 .write(true)
                 .create_new(true)
                 .mode(0o600)
-                .open(&path)?;
+                .open(&path)
+                .map_err(|error| format!("{}: {error}", path.display()))?;
             let (tables, protections) = match copy(config, &path).await {
                 Ok(copied) => copied,
                 Err(error) => {
@@ -110,9 +115,6 @@ async fn copy(config: &Config, path: &Path) -> Result<(Digests, Vec<String>)> {
     match &config.database {
         Location::Sqlite(from) => {
             // As it is: a copy comes before the tables are changed.
-            if !from.exists() {
-                return Err(format!("{} is not there", from.display()).into());
-            }
             crate::db::copy_sqlite(from, path).await?;
             let (whole, tables) = crate::db::look_into_sqlite(path).await?;
             if whole != "ok" {

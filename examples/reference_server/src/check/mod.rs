@@ -56,6 +56,16 @@ pub(crate) struct Asked<'a> {
     pub(crate) json: bool,
 }
 
+/// Reads the URL of a server.
+pub(crate) fn server(text: &str) -> std::result::Result<String, &'static str> {
+    let url: Option<http::Uri> = text.parse().ok();
+    let scheme = url.as_ref().and_then(http::Uri::scheme_str);
+    match scheme {
+        Some("http" | "https") => Ok(text.to_owned()),
+        _ => Err("write https://HOST"),
+    }
+}
+
 /// Checks. 0 if nothing is wrong, 1 if a rule found an error, 78 if the configuration
 /// cannot be used at all.
 pub(crate) fn run(settings: &Settings, asked: &Asked<'_>) -> ExitCode {

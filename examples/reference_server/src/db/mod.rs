@@ -31,6 +31,8 @@ use tower_rampart::clock::{Clock as _, SystemClock};
 use tower_rampart::session::PostgresStore;
 use tower_rampart::session::{RefreshStore, SqliteStore};
 
+use crate::cli::Unusable;
+
 pub(crate) use accounts::User;
 pub(crate) use audit::{AuditFilter, AuditHead, AuditRow};
 pub(crate) use copies::{Digests, copy_sqlite, look_into_sqlite};
@@ -73,6 +75,25 @@ impl fmt::Display for Location {
                 options.get_host(),
                 options.get_database().unwrap_or_default()
             ),
+        }
+    }
+}
+
+impl Location {
+    /// What only looks, or acts on what is there, makes no database: an empty one would
+    /// say that all is well.
+    ///
+    /// # Errors
+    ///
+    /// If there is none.
+    pub(crate) fn must_be_there(&self) -> std::result::Result<(), Unusable> {
+        match self {
+            Self::Sqlite(path) if !path.exists() => Err(Unusable(format!(
+                "RAMPART_DATA_DIR: there is no database at {}; write the folder of the server, which makes one at its \
+                 first start",
+                path.display()
+            ))),
+            _ => Ok(()),
         }
     }
 }

@@ -1,8 +1,8 @@
 //! Accounts, and their sessions.
 
 use serde_json::{Value, json};
-use tower_rampart::clock::{Clock as _, SystemClock};
-use tower_rampart::session::{EndReason, EndSessions};
+use tower_rampart::clock::{Clock as _, SystemClock, UnixSeconds};
+use tower_rampart::session::{EndReason, EndSessions, SessionRecord};
 
 use super::{By, Desk, DeskError, Result};
 use crate::db::User;
@@ -56,6 +56,82 @@ impl Desk {
             .await
     }
 
+    /// Counts the sessions of an account.
+    pub(crate) async fn count_sessions_of(&self, user: &str) -> Result<u64> {
+        Ok(self
+            .sessions
+            .list(user, SystemClock.unix_now())
+            .await?
+            .len() as u64)
+    }
+
+    /// Counts sessions that began before a second.
+    pub(crate) async fn count_sessions_before(&self, before: UnixSeconds) -> Result<u64> {
+        self.each_session_before(before, async |_| Ok(())).await
+    }
+
+    /// Ends sessions that began before a second; tells how many.
+    pub(crate) async fn revoke_before(
+        &self,
+        by: By<'_>,
+        before: UnixSeconds,
+        told: EndReason,
+    ) -> Result<u64> {
+        let work = self.each_session_before(before, async |session| {
+            let which = EndSessions::One {
+                subject: &session.subject,
+                sid: &session.sid,
+            };
+            self.sessions
+                .end(which, told, SystemClock.unix_now())
+                .await?;
+            Ok(())
+        });
+        self.recorded(
+            by,
+            "revoke_before",
+            None,
+            work,
+            |sessions| json!({"before": before.as_u64(), "sessions": sessions}),
+        )
+        .await
+    }
+
+    /// Does something with each session that began before a second; tells with how many.
+    async fn each_session_before(
+        &self,
+        before: UnixSeconds,
+        work: impl AsyncFn(&SessionRecord) -> Result<()>,
+    ) -> Result<u64> {
+        const PAGE: i64 = 500;
+        let (mut found, mut after) = (0, None::<String>);
+        loop {
+            let page = self.db.users(after.as_deref(), PAGE).await?;
+            let Some(last) = page.last() else {
+                return Ok(found);
+            };
+            after = Some(last.id.clone());
+            for user in &page {
+                let sessions = self.sessions.list(&user.id, SystemClock.unix_now()).await?;
+                for session in sessions
+                    .iter()
+                    .filter(|session| session.created_at < before)
+                {
+                    work(session).await?;
+                    found += 1;
+                }
+            }
+        }
+    }
+
+    /// Tells whose a session is.
+    pub(crate) async fn owner_of_session(&self, sid: &str) -> Result<String> {
+        let session = self.sessions.find(sid).await?;
+        let session =
+            session.ok_or_else(|| DeskError::NotFound(format!("there is no session {sid}")))?;
+        Ok(session.subject)
+    }
+
     /// Ends one session.
     pub(crate) async fn revoke_session(
         &self,
@@ -63,10 +139,7 @@ impl Desk {
         sid: &str,
         told: EndReason,
     ) -> Result<()> {
-        let session = self.sessions.find(sid).await?;
-        let session =
-            session.ok_or_else(|| DeskError::NotFound(format!("there is no session {sid}")))?;
-        let subject = session.subject;
+        let subject = self.owner_of_session(sid).await?;
         let work = async {
             let which = EndSessions::One {
                 subject: &subject,
@@ -114,6 +187,7 @@ impl Desk {
     /// Makes the password of an account open nothing, ends its sessions, and sends
     /// a link that sets a new one.
     pub(crate) async fn force_reset(&self, by: By<'_>, user: &str) -> Result<bool> {
+        self.mail_leaves()?;
         let work = async {
             self.end_all_of(user, EndReason::SecurityIncident).await?;
             self.db.force_reset(Some(user)).await?;
@@ -133,6 +207,7 @@ impl Desk {
     /// The same for everybody; the links are asked for on the page. Tells of how many
     /// accounts.
     pub(crate) async fn force_reset_everyone(&self, by: By<'_>) -> Result<u64> {
+        self.mail_leaves()?;
         let work = async {
             self.end_everybody(EndReason::SecurityIncident).await?;
             let accounts = self.db.force_reset(None).await?;

@@ -25,6 +25,7 @@ impl Desk {
                 "there is no template {template:?}; there are {known}"
             )));
         }
+        self.mail_leaves()?;
         let by = By {
             incident: Some(incident),
             ..by

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use tower_rampart::clock::{Clock as _, SystemClock};
-use tower_rampart::jwt::KeyState;
+use tower_rampart::jwt::{KeySet, KeyState};
 
 use super::{By, Desk, DeskError, Result, boxed};
 use crate::db::KeyRow;
@@ -27,6 +27,14 @@ impl Desk {
             self.db.signing_keys().await?,
             self.access_ttl,
         ))
+    }
+
+    /// Tells the state of a key.
+    pub(crate) async fn key_state(&self, kid: &str) -> Result<&'static str> {
+        let set = self.keys().await?.key_set().map_err(boxed)?;
+        let now = SystemClock.unix_now();
+        let state = set.state(kid, now);
+        Ok(state.ok_or_else(|| unknown(kid, &set))?.as_str())
     }
 
     /// Adds a key that signs in a few seconds.
@@ -66,13 +74,7 @@ impl Desk {
                         .ok_or_else(|| DeskError::Conflict("no key signs".to_owned()))?
                 }
             };
-            let Some(state) = set.state(&kid, now) else {
-                let known: Vec<_> = listed.into_iter().map(|(kid, ..)| kid).collect();
-                return Err(DeskError::NotFound(format!(
-                    "no key is named {kid:?}; there are {}",
-                    known.join(", ")
-                )));
-            };
+            let state = set.state(&kid, now).ok_or_else(|| unknown(&kid, &set))?;
             if state == KeyState::Compromised {
                 return Ok(Revoked {
                     kid,
@@ -98,4 +100,13 @@ impl Desk {
         let outcome = |revoked: &Revoked| json!({"kid": revoked.kid, "successor": revoked.successor.as_ref().map(|row| &row.kid)});
         self.recorded(by, "revoke_key", None, work, outcome).await
     }
+}
+
+fn unknown(kid: &str, set: &KeySet) -> DeskError {
+    let listed = set.list(SystemClock.unix_now());
+    let known: Vec<_> = listed.into_iter().map(|(kid, ..)| kid).collect();
+    DeskError::NotFound(format!(
+        "no key is named {kid:?}; there are {}",
+        known.join(", ")
+    ))
 }

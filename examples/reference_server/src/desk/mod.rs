@@ -33,6 +33,11 @@ pub(crate) enum DeskError {
     /// It cannot be understood.
     #[error("{0}")]
     Invalid(String),
+    /// Nobody would be told.
+    #[error(
+        "no mail can leave, so nobody would be told, nor could set another password; set SMTP_URL"
+    )]
+    NoMail,
     /// Something failed on the way.
     #[error(transparent)]
     Failed(Box<dyn std::error::Error + Send + Sync>),
@@ -59,17 +64,20 @@ type Result<T> = std::result::Result<T, DeskError>;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct By<'a> {
     pub(crate) actor: &'a str,
+    /// Who sat at the command line, as they say.
+    pub(crate) operator: Option<&'a str>,
     pub(crate) reason: Option<&'a str>,
     pub(crate) incident: Option<&'a str>,
     pub(crate) caller: Option<&'a Caller>,
 }
 
-impl<'a> By<'a> {
+impl By<'_> {
     /// Somebody at a command line.
-    pub(crate) fn operator(reason: Option<&'a str>) -> Self {
+    pub(crate) fn operator() -> Self {
         Self {
             actor: "operator",
-            reason,
+            operator: None,
+            reason: None,
             incident: None,
             caller: None,
         }
@@ -137,8 +145,21 @@ impl Desk {
     ///
     /// # Errors
     ///
-    /// If the database cannot be opened, or the work fails.
+    /// If there is no database, it cannot be opened, or the work fails.
     pub(crate) fn run<T>(
+        config: &Config,
+        work: impl AsyncFnOnce(&Self) -> std::result::Result<T, Box<dyn std::error::Error>>,
+    ) -> std::result::Result<T, Box<dyn std::error::Error>> {
+        config.database.must_be_there()?;
+        Self::found(config, work)
+    }
+
+    /// The same where the database may not be there yet: it is made.
+    ///
+    /// # Errors
+    ///
+    /// If the database cannot be opened, or the work fails.
+    pub(crate) fn found<T>(
         config: &Config,
         work: impl AsyncFnOnce(&Self) -> std::result::Result<T, Box<dyn std::error::Error>>,
     ) -> std::result::Result<T, Box<dyn std::error::Error>> {
@@ -156,6 +177,18 @@ impl Desk {
 
     pub(crate) fn data_dir(&self) -> &Path {
         &self.data_dir
+    }
+
+    /// Nobody's password is taken away, and nobody promised a mail, while none can leave.
+    ///
+    /// # Errors
+    ///
+    /// If none can.
+    pub(crate) fn mail_leaves(&self) -> Result<()> {
+        match self.post.can_send() {
+            true => Ok(()),
+            false => Err(DeskError::NoMail),
+        }
     }
 
     /// Does something between two rows of the audit log.
@@ -176,6 +209,9 @@ impl Desk {
             }
             if let Some(incident) = by.incident {
                 entry = entry.incident(incident);
+            }
+            if let Some(operator) = by.operator {
+                entry = entry.detail("operator", operator);
             }
             if let Some(reason) = by.reason {
                 entry = entry.detail("reason", reason);

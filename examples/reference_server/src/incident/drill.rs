@@ -17,6 +17,7 @@ use crate::audit;
 use crate::cli::say;
 use crate::config::Config;
 use crate::db::private_folder;
+use crate::desk::By;
 use crate::secrets;
 use crate::settings::Settings;
 
@@ -144,7 +145,10 @@ impl Drill<'_> {
             let inside = Inside::open(&config).await?;
             let plan = Plan {
                 scenario,
-                reason: Some("drill"),
+                by: By {
+                    reason: Some("drill"),
+                    ..By::operator()
+                },
                 user: None,
             };
             let response = respond(&inside, &config, &plan, |_| {}).await?;

@@ -1,4 +1,4 @@
-//! `incident respond`, `notify`, `report`, `drill`, `list` and `close`.
+//! `incident respond`, `notify`, `open`, `close`, `list`, `report` and `drill`.
 
 mod drill;
 mod inside;
@@ -11,14 +11,17 @@ use std::num::NonZeroU32;
 use clap::Subcommand;
 use serde_json::json;
 
-use crate::cli::{complain, confirm, say};
+use crate::cli::{complain, say};
 use crate::config::Config;
 use crate::db::{Db, Incident};
-use crate::desk::{By, Desk};
-use respond::{Plan, Scenario};
+use crate::desk::Desk;
+use crate::how::How;
+use crate::terminal::Concerns;
+use respond::Plan;
 
 pub(crate) use inside::{Canary, Inside};
-pub(crate) use respond::Step;
+pub(crate) use report::json as told;
+pub(crate) use respond::{Scenario, Step};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
@@ -33,18 +36,8 @@ pub(crate) enum IncidentCommand {
         /// Whose account, for admin-account; all administrators' otherwise.
         #[arg(long, value_name = "EMAIL")]
         user: Option<String>,
-        /// Only says what would be done.
-        #[arg(long)]
-        dry_run: bool,
-        /// Why, for the audit log.
-        #[arg(long)]
-        reason: Option<String>,
-        /// Does not ask.
-        #[arg(long)]
-        yes: bool,
-        /// Prints JSON.
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        how: How,
     },
     /// Tells everybody by mail, and waits until all mails left. Each account is told
     /// once of an incident, however often this runs.
@@ -64,17 +57,27 @@ pub(crate) enum IncidentCommand {
         /// Tries those again that could not be delivered.
         #[arg(long)]
         retry_failed: bool,
-        /// Does not ask.
-        #[arg(long)]
-        yes: bool,
-        /// Prints JSON.
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        how: How,
+    },
+    /// Opens an incident without doing anything about it yet.
+    Open {
+        /// What happened, in a few words.
+        #[arg(long, value_parser = title)]
+        title: String,
+        /// What it is like.
+        #[arg(long, value_enum)]
+        scenario: Option<Scenario>,
+        #[command(flatten)]
+        how: How,
     },
     /// Prints the timeline of an incident in Markdown.
     Report {
         /// Its identifier.
         id: String,
+        /// Prints JSON.
+        #[arg(long)]
+        json: bool,
     },
     /// Lists incidents, newest first.
     List {
@@ -86,6 +89,8 @@ pub(crate) enum IncidentCommand {
     Close {
         /// Its identifier.
         id: String,
+        #[command(flatten)]
+        how: How,
     },
     /// Runs every scenario on a database of its own, and removes it. Touches nothing
     /// else.
@@ -106,10 +111,7 @@ pub(crate) fn run(config: &Config, command: &IncidentCommand) -> Result<()> {
         IncidentCommand::Respond {
             scenario,
             user,
-            dry_run,
-            reason,
-            yes,
-            json,
+            how,
         } => {
             if user.is_some() && *scenario != Scenario::AdminAccount {
                 let text =
@@ -118,10 +120,11 @@ pub(crate) fn run(config: &Config, command: &IncidentCommand) -> Result<()> {
             }
             let plan = Plan {
                 scenario: *scenario,
-                reason: reason.as_deref(),
+                by: how.by(),
                 user: user.as_deref(),
             };
-            block_on(respond_to(config, &plan, *dry_run, *yes, *json))
+            config.database.must_be_there()?;
+            block_on(respond_to(config, &plan, how))
         }
         IncidentCommand::Notify {
             template,
@@ -129,26 +132,30 @@ pub(crate) fn run(config: &Config, command: &IncidentCommand) -> Result<()> {
             rate,
             resume,
             retry_failed,
-            yes,
-            json,
+            how,
         } => Desk::run(config, async |desk| {
             let incident = which(&desk.db, incident.as_deref()).await?;
+            if incident.closed_at.is_some() {
+                return Err(format!("incident {} is closed; open another one", incident.id).into());
+            }
+            desk.mail_leaves()?;
             if !resume {
-                let accounts = desk.db.count_users().await?;
-                if !yes {
-                    confirm(&format!("write to the owners of {accounts} accounts?"))?;
+                let accounts = desk.db.count_untold(&incident.id, template, "").await?;
+                let action = format!("write to the owners of {accounts} accounts");
+                let would = json!({"incident": incident.id, "accounts": accounts});
+                if !how.goes_on(Concerns::Everybody, &action, would)? {
+                    return Ok(());
                 }
-                desk.notify(By::operator(None), &incident.id, template, None)
-                    .await?;
+                desk.notify(how.by(), &incident.id, template, None).await?;
             }
             if *retry_failed {
                 desk.db.retry_failed_mails(&incident.id).await?;
             }
             let counts = notify::send(desk, &incident.id, *rate).await?;
-            say(&match json {
-                true => json!({"incident": incident.id, "sent": counts.sent, "failed": counts.failed, "queued": counts.queued}).to_string(),
-                false => format!("{} mails sent, {} failed", counts.sent, counts.failed),
-            });
+            how.tell(
+                &json!({"incident": incident.id, "sent": counts.sent, "failed": counts.failed, "queued": counts.queued}),
+                || format!("{} mails sent, {} failed", counts.sent, counts.failed),
+            );
             match counts.sent == 0 && counts.failed > 0 {
                 true => Err(
                     "no mail could be delivered; mend that, and come back with --retry-failed"
@@ -157,14 +164,28 @@ pub(crate) fn run(config: &Config, command: &IncidentCommand) -> Result<()> {
                 false => Ok(()),
             }
         }),
-        IncidentCommand::Report { id } => block_on(async {
-            let db = Db::open(&config.database).await?;
-            let incident = which(&db, Some(id)).await?;
-            say(report::markdown(&db, &incident).await?.trim_end());
+        IncidentCommand::Open {
+            title,
+            scenario,
+            how,
+        } => Desk::run(config, async |desk| {
+            let scenario = scenario.map(Scenario::as_str);
+            if how.goes_on(Concerns::One, "open an incident", json!({"title": title}))? {
+                let incident = desk.open_incident(how.by(), title, scenario).await?;
+                how.tell(&json!(incident), || incident.id.clone());
+            }
             Ok(())
         }),
-        IncidentCommand::List { json } => block_on(async {
-            let incidents = Db::open(&config.database).await?.incidents(1_000).await?;
+        IncidentCommand::Report { id, json } => looking(config, async |db| {
+            let incident = which(db, Some(id)).await?;
+            say(&match json {
+                true => told(db, &incident, report::ROWS).await?.to_string(),
+                false => report::markdown(db, &incident).await?.trim_end().to_owned(),
+            });
+            Ok(())
+        }),
+        IncidentCommand::List { json } => looking(config, async |db| {
+            let incidents = db.incidents(1_000).await?;
             if *json {
                 say(&json!({"incidents": incidents}).to_string());
                 return Ok(());
@@ -183,15 +204,34 @@ pub(crate) fn run(config: &Config, command: &IncidentCommand) -> Result<()> {
             }
             Ok(())
         }),
-        IncidentCommand::Close { id } => Desk::run(config, async |desk| {
+        IncidentCommand::Close { id, how } => Desk::run(config, async |desk| {
             let incident = which(&desk.db, Some(id)).await?;
-            desk.close_incident(By::operator(None), &incident.id)
-                .await?;
-            say(&format!("{id} is closed"));
+            let action = format!("close incident {id}, {}", incident.title);
+            if how.goes_on(Concerns::One, &action, json!({"incident": id}))? {
+                desk.close_incident(how.by(), &incident.id).await?;
+                how.tell(&json!({"incident": id, "closed": true}), || {
+                    format!("{id} is closed")
+                });
+            }
             Ok(())
         }),
         IncidentCommand::Drill { json } => block_on(drill::run(*json)),
     }
+}
+
+/// Reads what an incident is called: the same here as over HTTP.
+pub(crate) fn title(text: &str) -> std::result::Result<String, &'static str> {
+    let title = text.trim();
+    match title.is_empty() || title.chars().count() > 200 || title.chars().any(char::is_control) {
+        true => Err("a title has 1 to 200 characters and no control characters"),
+        false => Ok(title.to_owned()),
+    }
+}
+
+/// Looks into the database that is there.
+fn looking(config: &Config, work: impl AsyncFnOnce(&Db) -> Result<()>) -> Result<()> {
+    config.database.must_be_there()?;
+    block_on(async { work(&Db::open(&config.database).await?).await })
 }
 
 fn block_on(work: impl Future<Output = Result<()>>) -> Result<()> {
@@ -214,47 +254,33 @@ async fn which(db: &Db, id: Option<&str>) -> Result<Incident> {
                 .await?
                 .into_iter()
                 .find(|incident| incident.closed_at.is_none());
-            Ok(open.ok_or("no incident is open; `incident respond` opens one")?)
+            Ok(open.ok_or("no incident is open; `incident open` opens one")?)
         }
     }
 }
 
-async fn respond_to(
-    config: &Config,
-    plan: &Plan<'_>,
-    dry_run: bool,
-    yes: bool,
-    json: bool,
-) -> Result<()> {
+async fn respond_to(config: &Config, plan: &Plan<'_>, how: &How) -> Result<()> {
     let inside = Inside::open(config).await?;
-    if dry_run {
-        let rehearsed = respond::rehearse(&inside, plan).await?;
-        if json {
-            say(&rehearsed.to_string());
-            return Ok(());
+    let scenario = plan.scenario;
+    if scenario.takes_passwords() {
+        inside.app.desk.mail_leaves()?;
+    }
+    let would = respond::rehearse(&inside, plan).await?;
+    let mut action = format!(
+        "respond to {}, which concerns {} accounts: {}",
+        scenario.as_str(),
+        would["accounts"],
+        scenario.steps().join(", ")
+    );
+    if how.dry_run {
+        for step in scenario.by_hand() {
+            action += &format!("\n  by hand: {step}");
         }
-        say(&format!(
-            "{} would touch {} accounts:",
-            plan.scenario.as_str(),
-            rehearsed["accounts"]
-        ));
-        plan.scenario
-            .steps()
-            .iter()
-            .for_each(|step| say(&format!("  {step}")));
-        plan.scenario
-            .by_hand()
-            .iter()
-            .for_each(|step| say(&format!("  by hand: {step}")));
+    }
+    if !how.goes_on(Concerns::Everybody, &action, would)? {
         return Ok(());
     }
-    if !yes {
-        confirm(&format!(
-            "respond to {}? This does: {}.",
-            plan.scenario.as_str(),
-            plan.scenario.steps().join(", ")
-        ))?;
-    }
+    let json = how.json;
     let tell = |step: &Step| {
         if !json {
             say(&line(step));

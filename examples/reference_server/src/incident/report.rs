@@ -1,16 +1,42 @@
 //! The story of an incident, for people.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::admin::described;
 use crate::audit::datetime;
 use crate::db::{AuditFilter, Db, Incident, now};
 
-/// How many rows are told.
-const ROWS: i64 = 10_000;
+/// How many rows are told at most.
+pub(crate) const ROWS: i64 = 10_000;
 
 /// Within which time the authority has to be told (GDPR, Article 33 (1)), in seconds.
 const TELL_WITHIN: i64 = 72 * 3_600;
+
+async fn timeline(db: &Db, incident: &Incident, rows: i64) -> Result<Vec<Value>, sqlx::Error> {
+    let filter = AuditFilter {
+        after: Some(0),
+        incident: Some(&incident.id),
+        ..AuditFilter::default()
+    };
+    Ok(db
+        .audit(filter, rows)
+        .await?
+        .iter()
+        .map(described)
+        .collect())
+}
+
+/// Tells programs what was done about an incident, in order, and how many mails left.
+///
+/// # Errors
+///
+/// If the database fails.
+pub(crate) async fn json(db: &Db, incident: &Incident, rows: i64) -> Result<Value, sqlx::Error> {
+    let mut told = json!(incident);
+    told["timeline"] = timeline(db, incident, rows).await?.into();
+    told["mails"] = json!(db.mail_counts(Some(&incident.id)).await?);
+    Ok(told)
+}
 
 /// Writes the timeline of an incident in Markdown.
 ///
@@ -18,17 +44,7 @@ const TELL_WITHIN: i64 = 72 * 3_600;
 ///
 /// If the database fails.
 pub(crate) async fn markdown(db: &Db, incident: &Incident) -> Result<String, sqlx::Error> {
-    let filter = AuditFilter {
-        after: Some(0),
-        incident: Some(&incident.id),
-        ..AuditFilter::default()
-    };
-    let rows: Vec<Value> = db
-        .audit(filter, ROWS)
-        .await?
-        .iter()
-        .map(described)
-        .collect();
+    let rows = timeline(db, incident, ROWS).await?;
     let mails = db.mail_counts(Some(&incident.id)).await?;
     let mut text = format!(
         "# Incident: {}\n\n- Identifier: `{}`\n- Opened: {} by {}\n- Closed: {}\n- Authority to be told until: {} ({})\n\

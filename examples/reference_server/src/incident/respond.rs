@@ -4,19 +4,20 @@ use std::time::Instant;
 
 use clap::ValueEnum;
 use http::StatusCode;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tower_rampart::session::EndReason;
 
 use super::inside::{Canary, Inside};
 use crate::config::Config;
 use crate::db::User;
-use crate::desk::By;
+use crate::desk::{By, DeskError};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 /// What happened.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
 pub(crate) enum Scenario {
     /// Somebody has a key that signs access tokens.
     SigningKeyLeak,
@@ -75,6 +76,11 @@ impl Scenario {
         }
     }
 
+    /// Whether owners have to set another password, for which they need a mail.
+    pub(crate) fn takes_passwords(self) -> bool {
+        matches!(self, Self::DbDumpLeak | Self::AdminAccount)
+    }
+
     /// The template that everybody gets.
     fn template(self) -> Option<&'static str> {
         match self {
@@ -107,7 +113,7 @@ pub(crate) struct Response {
 /// What a response is asked to do.
 pub(crate) struct Plan<'a> {
     pub(crate) scenario: Scenario,
-    pub(crate) reason: Option<&'a str>,
+    pub(crate) by: By<'a>,
     /// Whose account, for [`Scenario::AdminAccount`]; all administrators' otherwise.
     pub(crate) user: Option<&'a str>,
 }
@@ -128,7 +134,7 @@ pub(crate) async fn respond(
     let scenario = plan.scenario;
     let desk = &inside.app.desk;
     let affected = affected(inside, plan).await?;
-    let operator = By::operator(plan.reason);
+    let operator = plan.by;
     let incident = desk
         .open_incident(operator, scenario.as_str(), Some(scenario.as_str()))
         .await?;
@@ -200,7 +206,6 @@ pub(crate) async fn rehearse(inside: &Inside, plan: &Plan<'_>) -> Result<Value> 
         "accounts": accounts,
         "mail": plan.scenario.template(),
         "by_hand": plan.scenario.by_hand(),
-        "dry_run": true,
     }))
 }
 
@@ -312,20 +317,36 @@ async fn act(
         }
     }
     if let Some(template) = scenario.template() {
-        let begun = Instant::now();
-        let id = by.incident.unwrap_or_default();
-        desk.notify(by, id, template, Some(&canary.id)).await?;
-        // Who came after it began is not concerned.
-        let untold = inside.app.db.count_untold(id, template, &canary.id).await?;
-        let counts = inside.app.db.mail_counts(by.incident).await?;
-        let found = json!({
-            "accounts": counts.queued + counts.sent + counts.failed + untold,
-            "mails": counts.queued + counts.sent + counts.failed,
-        });
-        run.note("notify", begun, untold == 0, found).await?;
+        tell_everybody(run, template, canary).await?;
     }
     inside.catch_up().await?;
     prove(run, scenario, canary).await
+}
+
+/// Notes a mail for everybody who was there when it began.
+async fn tell_everybody(run: &mut Run<'_>, template: &str, canary: &Canary) -> Result<()> {
+    let (db, begun) = (&run.inside.app.db, Instant::now());
+    let id = run.by.incident.unwrap_or_default();
+    let told = run
+        .inside
+        .app
+        .desk
+        .notify(run.by, id, template, Some(&canary.id));
+    // What had to be done at once is done; they are told once mails leave.
+    let problem = match told.await {
+        Err(DeskError::NoMail) => Some("no mail can leave; set SMTP_URL, then `incident notify`"),
+        told => told.map(|_| None)?,
+    };
+    // Who came after it began is not concerned.
+    let untold = db.count_untold(id, template, &canary.id).await?;
+    let counts = db.mail_counts(run.by.incident).await?;
+    let mails = counts.queued + counts.sent + counts.failed;
+    let mut found = json!({"accounts": mails + untold, "mails": mails});
+    if let Some(problem) = problem {
+        found["problem"] = problem.into();
+    }
+    run.note("notify", begun, untold == 0 && problem.is_none(), found)
+        .await
 }
 
 /// Asks as those who were there before would, and as their owners after.
@@ -345,7 +366,7 @@ async fn prove(run: &mut Run<'_>, scenario: Scenario, canary: &mut Canary) -> Re
         )
         .await?;
     }
-    if matches!(scenario, Scenario::DbDumpLeak | Scenario::AdminAccount) {
+    if scenario.takes_passwords() {
         run.answered(
             "old password is refused",
             StatusCode::UNAUTHORIZED,

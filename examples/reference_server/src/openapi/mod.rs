@@ -285,6 +285,7 @@ fn refusals(
         Body::None => {}
         Body::Json(_) | Body::OptionalJson(_) => {
             add(400, "invalid_json");
+            add(408, "request_timeout");
             add(413, "body_too_large");
             add(415, "unsupported_media_type");
             add(422, "invalid_members");

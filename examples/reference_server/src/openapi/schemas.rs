@@ -2,10 +2,14 @@
 
 use serde_json::{Value, json};
 
+use crate::incident::Scenario;
+
 /// Every schema with its name.
 pub(super) fn all() -> Vec<(&'static str, Value)> {
     let text = || json!({"type": "string"});
     let number = || json!({"type": "integer"});
+    let scenarios = Scenario::ALL.map(Scenario::as_str).map(Value::from);
+    let scenarios: Vec<_> = scenarios.into_iter().chain([Value::Null]).collect();
     let maybe = |kind: &str| json!({"type": [kind, "null"]});
     let password = || json!({"type": "string", "format": "password", "maxLength": 256});
     let email = || json!({"type": "string", "format": "email", "maxLength": 254});
@@ -97,7 +101,13 @@ pub(super) fn all() -> Vec<(&'static str, Value)> {
                     "title",
                     json!({"type": "string", "minLength": 1, "maxLength": 200}),
                 )],
-                &[("scenario", maybe("string")), ("reason", maybe("string"))],
+                &[
+                    (
+                        "scenario",
+                        json!({"type": ["string", "null"], "enum": scenarios}),
+                    ),
+                    ("reason", maybe("string")),
+                ],
             ),
         ),
         (

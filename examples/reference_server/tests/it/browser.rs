@@ -125,7 +125,7 @@ async fn result(State(network): State<Network>, Json(result): Json<Value>) -> St
 async fn revoke(State(network): State<Network>) -> StatusCode {
     let output = network
         .server
-        .command(&["sessions", "revoke", "--all"], &[]);
+        .command(&["sessions", "revoke", "--all", "--yes"], &[]);
     assert!(output.status.success(), "{output:?}");
     tokio::time::sleep(Duration::from_secs(1)).await;
     StatusCode::NO_CONTENT

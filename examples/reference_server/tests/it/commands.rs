@@ -330,31 +330,6 @@ async fn an_administrator_is_added_beside_a_running_server() {
     server.login("root@example.com").await;
 }
 
-#[test]
-fn an_answer_that_is_ready_counts() {
-    use std::io::Write as _;
-    use std::process::Stdio;
-    let folder = tempfile::tempdir().expect("a folder");
-    let reset = |answer: &str| {
-        let mut child = binary()
-            .args(["users", "force-reset", "--all"])
-            .env("RAMPART_DATA_DIR", folder.path())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("it starts");
-        let mut input = child.stdin.take().expect("piped");
-        input.write_all(answer.as_bytes()).expect("written");
-        drop(input);
-        child.wait_with_output().expect("it ends")
-    };
-    let refused = reset("n\n");
-    assert_eq!(refused.status.code(), Some(1));
-    assert!(stderr(&refused).contains("nothing was changed"));
-    assert!(reset("yes\n").status.success());
-}
-
 #[tokio::test]
 async fn a_terminal_that_hangs_up_stops_no_server() {
     let server = Server::start();

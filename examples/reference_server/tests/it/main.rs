@@ -11,6 +11,7 @@ mod bucket;
 mod canary;
 mod chromium;
 mod commands;
+mod connections;
 mod cross_origin;
 #[cfg(feature = "postgres")]
 mod database_tls;
@@ -24,6 +25,7 @@ mod limits;
 mod mail;
 mod new_passwords;
 mod objects;
+mod operating;
 mod operators;
 #[cfg(all(feature = "postgres", feature = "redis", feature = "s3"))]
 mod outages;

@@ -293,7 +293,7 @@ async fn what_one_process_ends_the_other_refuses_within_two_seconds() {
         );
     }
     ok(&bob).await;
-    let (status, said) = revoke(&["--all", "--reason", "the signing key was in a log"]);
+    let (status, said) = revoke(&["--all", "--yes", "--reason", "the signing key was in a log"]);
     assert_eq!(
         (status, said.trim()),
         (

@@ -2,8 +2,9 @@
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use reqwest::multipart::{Form, Part};
@@ -44,7 +45,10 @@ impl Server {
 
     /// Starts a server with further settings.
     pub(crate) fn start_with(settings: &[(&str, &str)]) -> Self {
-        let data = tempfile::tempdir().expect("a folder");
+        // Production takes no folder that others can read.
+        let private = std::fs::Permissions::from_mode(0o700);
+        let data = tempfile::Builder::new().permissions(private).tempdir();
+        let data = data.expect("a folder");
         let (process, addresses) = launch(data.path(), settings);
         // A client of its own, so that no connection outlives the server.
         Self {
@@ -86,6 +90,18 @@ impl Server {
     /// Ends the process, as a crash would.
     pub(crate) fn stop(&mut self) {
         stop(&mut self.process);
+    }
+
+    /// Waits until the process has ended by itself.
+    pub(crate) fn ended(&mut self, within: Duration) -> ExitStatus {
+        let deadline = Instant::now() + within;
+        loop {
+            if let Some(status) = self.process.try_wait().expect("a child") {
+                return status;
+            }
+            assert!(Instant::now() < deadline, "still there: {}", self.log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     /// Runs a command beside the server, on the same data.
@@ -283,7 +299,12 @@ fn launch(data: &Path, settings: &[(&str, &str)]) -> (Child, Addresses) {
     let mut lines = output.lines().map_while(Result::ok);
     let mut said = |name: &str| {
         let line = lines.find_map(|line| line.strip_prefix(name).map(str::to_owned));
-        let line = line.unwrap_or_else(|| panic!("the server says where its {name}is"));
+        let line = line.unwrap_or_else(|| {
+            panic!(
+                "the server says where its {name}is: {}",
+                std::fs::read_to_string(data.join(LOG)).unwrap_or_default()
+            )
+        });
         line.trim().trim_end_matches('/').to_owned()
     };
     let url = said("page ");

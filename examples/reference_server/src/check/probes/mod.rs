@@ -41,11 +41,7 @@ const HOSTILE: [&str; 8] = [
 ///
 /// If the URL cannot be used, or nobody answers.
 pub(super) async fn run(url: &str) -> Result<(Vec<Finding>, usize)> {
-    let base =
-        Url::parse(url).map_err(|error| format!("--url {url:?}: {error}; write https://HOST"))?;
-    if !matches!(base.scheme(), "http" | "https") || base.host_str().is_none() {
-        return Err(format!("--url {url:?} is none of a server; write https://HOST").into());
-    }
+    let base = Url::parse(url)?;
     let client = Client::builder()
         .timeout(PATIENCE)
         .redirect(redirect::Policy::none())
