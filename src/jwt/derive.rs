@@ -79,6 +79,8 @@ pub(crate) fn check_secret(secret: &Secret) -> Result<(), ConfigError> {
         })
     {
         "it is a placeholder"
+    } else if secret.estimated_bits() < LEAST_BITS {
+        "little is left of it without words, sequences and repetitions"
     } else {
         return Ok(());
     };
@@ -89,11 +91,16 @@ fn has_period(bytes: &[u8]) -> bool {
     (1..=bytes.len() / 2).any(|period| bytes.iter().zip(&bytes[period..]).all(|(a, b)| a == b))
 }
 
+/// Fewer than 16 random bytes have, even when they are written as 32 hexadecimal digits.
+const LEAST_BITS: u32 = 96;
+
 const PLACEHOLDERS: &[&str] = &[
     "changeme",
     "changethis",
     "default",
     "example",
+    // Published in an application's example settings.
+    "fgr4fe34w2",
     "insecure",
     "jwtsecret",
     "mysecret",

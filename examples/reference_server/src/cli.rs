@@ -2,10 +2,10 @@
 //!
 //! Exit status: 0 done, 1 the check or step failed, 2 usage, 78 configuration.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand};
 use serde_json::json;
 
 use crate::audit_commands::{self, AuditCommand};
@@ -17,6 +17,7 @@ use crate::incident::{self, IncidentCommand};
 use crate::key_commands::{self, KeysCommand};
 use crate::layers::Layers;
 use crate::password_commands::{self, PasswordCommand};
+use crate::secret_commands::{self, New, SecretCommand};
 use crate::serve;
 use crate::session_commands::{self, SessionsCommand};
 use crate::settings::{Flags, Settings};
@@ -46,19 +47,11 @@ enum Command {
     /// Serves the API and the page (the default).
     Serve,
     /// Prints a fresh random secret.
-    GenSecret {
-        /// How many random bytes.
-        #[arg(long, default_value_t = 48, value_parser = clap::value_parser!(u16).range(32..=1024))]
-        bytes: u16,
-        /// How to write them.
-        #[arg(long, value_enum, default_value_t = SecretFormat::Base64url)]
-        format: SecretFormat,
-        /// The variable's name, for `--format env`.
-        #[arg(long, default_value = "SECRET_KEY", value_parser = variable)]
-        name: String,
-        /// Writes to a new file that only its owner can read.
-        #[arg(long)]
-        out: Option<PathBuf>,
+    GenSecret(New),
+    /// Makes and judges secrets, and prints fingerprints of them.
+    Secret {
+        #[command(subcommand)]
+        command: SecretCommand,
     },
     /// Checks the configuration, and changes nothing.
     Check {
@@ -140,36 +133,13 @@ enum Command {
     },
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum SecretFormat {
-    /// One line of base64url.
-    Base64url,
-    /// One line of hexadecimal digits.
-    Hex,
-    /// `NAME=base64url`.
-    Env,
-}
-
-/// Reads the name of a variable.
-fn variable(text: &str) -> Result<String, &'static str> {
-    let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    let named = text.chars().all(plain) && text.starts_with(|c: char| !c.is_ascii_digit());
-    named
-        .then(|| text.to_owned())
-        .ok_or("write letters, digits and _")
-}
-
 /// Runs the command line.
 pub(crate) fn run() -> ExitCode {
     let Cli { command, flags } = Cli::parse();
     match command.unwrap_or(Command::Serve) {
         Command::Serve => with_config(flags, serve::run),
-        Command::GenSecret {
-            bytes,
-            format,
-            name,
-            out,
-        } => gen_secret(bytes, format, &name, out.as_deref()),
+        Command::GenSecret(new) => secret_commands::generate(&new),
+        Command::Secret { command } => secret_commands::run(&Settings::from_env(flags), command),
         Command::Check { deploy, url, json } => check::run(
             &Settings::from_env(flags),
             &Asked {
@@ -363,27 +333,4 @@ fn counted_by(config: &Config) -> &'static str {
     }
     let _ = config;
     "this process"
-}
-
-fn gen_secret(bytes: u16, format: SecretFormat, name: &str, out: Option<&Path>) -> ExitCode {
-    let text = match format {
-        SecretFormat::Base64url => crate::secrets::generate(bytes.into()),
-        SecretFormat::Hex => crate::secrets::generate_hex(bytes.into()),
-        SecretFormat::Env => format!("{name}={}", crate::secrets::generate(bytes.into())),
-    };
-    let Some(path) = out else {
-        say(&text);
-        return ExitCode::SUCCESS;
-    };
-    match crate::secrets::write_new(path, &text) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            let never = match error.kind() {
-                std::io::ErrorKind::AlreadyExists => "; an existing file is never overwritten",
-                _ => "",
-            };
-            complain(&format!("{}: {error}{never}", path.display()));
-            ExitCode::FAILURE
-        }
-    }
 }

@@ -363,6 +363,9 @@ pub(crate) async fn follow(
         if round.is_multiple_of(FILES_EVERY) {
             match reread(&settings) {
                 Ok(configured) if configured != keys.configured => {
+                    let was = secrets::fingerprint(&keys.configured.secret);
+                    let is = secrets::fingerprint(&configured.secret);
+                    tracing::info!(was, is, "the secrets of the configuration changed");
                     keys.reconfigure(configured, SystemClock.unix_now());
                     changed = true;
                     told.clear();

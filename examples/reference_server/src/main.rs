@@ -44,6 +44,7 @@ mod reader;
 mod recovery;
 mod respond;
 mod seats;
+mod secret_commands;
 mod secret_reader;
 mod secrets;
 mod serve;

@@ -8,6 +8,7 @@ use tower_rampart::rate_limit::Quota;
 
 use crate::db::Location;
 use crate::objects::Storage;
+use crate::secrets;
 use crate::settings::{Problem, Settings};
 
 /// Reads settings, and collects what is wrong with them.
@@ -64,12 +65,27 @@ impl Reader<'_> {
         let url = self.settings.get(name).unwrap_or_default();
         if url.starts_with("postgres://") || url.starts_with("postgresql://") {
             match postgres(url) {
-                Ok(location) => return location,
+                Ok((location, local)) => {
+                    self.foreign_password(name, url, local);
+                    return location;
+                }
                 Err(text) => self.problem(name, text),
             }
             return Location::Sqlite(default.to_owned());
         }
         Location::Sqlite(self.path(name, "sqlite://", default))
+    }
+
+    /// What another machine takes as proof of who we are must not be guessed there.
+    fn foreign_password(&mut self, name: &str, url: &str, local: bool) {
+        let production = self.settings.get("RAMPART_ENV") == Some("production");
+        if production
+            && !local
+            && let Some(weak) = secrets::weak_password(url)
+        {
+            let text = format!("{weak}; set another one, as `gen-secret` prints it");
+            self.problem(name, text);
+        }
     }
 
     /// Reads where the database is for another role: the same place, unless that is
@@ -205,7 +221,7 @@ fn bucket_of(bucket: &str, settings: &Settings) -> Result<Storage, &'static str>
 }
 
 #[cfg(not(feature = "postgres"))]
-fn postgres(_url: &str) -> Result<Location, &'static str> {
+fn postgres(_url: &str) -> Result<(Location, bool), &'static str> {
     Err("this build has no Postgres; build it with --features postgres, or write sqlite://PATH")
 }
 
@@ -237,9 +253,10 @@ fn parameters(url: &str) -> impl Iterator<Item = &str> {
 }
 
 /// Whoever can read the line to a server can read passwords, so it is encrypted
-/// and the server proves who it is, or it does not leave this machine.
+/// and the server proves who it is, or it does not leave this machine; which of them is
+/// told.
 #[cfg(feature = "postgres")]
-fn postgres(url: &str) -> Result<Location, &'static str> {
+fn postgres(url: &str) -> Result<(Location, bool), &'static str> {
     use sqlx::postgres::{PgConnectOptions, PgSslMode};
     // What sqlx does not know it ignores, and writes into the log with its value: a
     // mistyped sslmode would protect nobody, a mistyped password would be read there.
@@ -259,7 +276,7 @@ fn postgres(url: &str) -> Result<Location, &'static str> {
             "names another machine without sslmode=verify-full; add it, and sslrootcert=FILE for a private authority",
         );
     }
-    Ok(Location::Postgres(Box::new(options)))
+    Ok((Location::Postgres(Box::new(options)), local))
 }
 
 #[cfg(feature = "redis")]
@@ -269,7 +286,13 @@ impl Reader<'_> {
     pub(crate) fn redis(&mut self) -> Option<String> {
         use redis::{ConnectionAddr, IntoConnectionInfo as _};
         let name = "REDIS_URL";
-        let url = self.settings.get(name)?.to_owned();
+        let Some(url) = self.settings.get(name).map(str::to_owned) else {
+            if self.settings.get("RAMPART_PROCESSES").is_some() {
+                let text = "has no effect without REDIS_URL, where they count together; set both, or neither";
+                self.problem("RAMPART_PROCESSES", text);
+            }
+            return None;
+        };
         // The value may hold a password, so it is not repeated.
         let Ok(info) = url.as_str().into_connection_info() else {
             self.problem(

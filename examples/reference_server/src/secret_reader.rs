@@ -157,12 +157,8 @@ impl Reader<'_> {
                 None
             }
         };
-        let bytes = list.as_ref().map_or(&b""[..], Secret::expose);
-        let entries = bytes.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
-        entries
-            .filter(|entry| !entry.is_empty())
-            .map(|entry| Secret::new(entry.to_vec()))
-            .collect()
+        list.map(|list| secrets::list(list.expose()))
+            .unwrap_or_default()
     }
 
     pub(crate) fn signing_key(&mut self) -> Option<SigningKey> {

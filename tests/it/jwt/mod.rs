@@ -546,6 +546,11 @@ fn weak_keys_and_contradictions_are_configuration_problems() {
         "password-0123456789-abcdefghijklmnop",
         "a-string-secret-at-least-256-bits-long",
         "my-super-secret-key-change-me-please-1234",
+        "fgr4fe34w2rf7wB9xQz1Kp5Lm8Nv3Ty6",
+        "xxxxxxxxxxxxxxxxxxxxxxxxxx-0123456789",
+        "0123456789abcdefghijklmnopqrstuvwxyz",
+        "test-dev-demo-admin-postgres-root-user",
+        "qwertyuiopasdfghjklzxcvbnm1234567890",
     ] {
         let problems = KeySet::from_secret(&Secret::new(weak.to_owned()))
             .expect_err(weak)

@@ -9,6 +9,7 @@ use super::{Finding, Level};
 use crate::db::Location;
 use crate::mail::MailRoute;
 use crate::objects::Storage;
+use crate::secrets;
 
 /// A rule, and how it judges: what it found, if anything is wrong.
 pub(super) struct Rule {
@@ -94,16 +95,9 @@ fn wide_proxies(facts: &Facts<'_>) -> Option<String> {
     Some(format!("TRUSTED_PROXIES believes {wide}"))
 }
 
-/// A password in a URL that is short, or one that everybody tries.
 fn weak_database_password(facts: &Facts<'_>) -> Option<String> {
-    let url = set(facts, "DATABASE_URL")?;
-    let (_, rest) = url.split_once("://")?;
-    let (userinfo, _) = rest.rsplit_once('@')?;
-    let (_, password) = userinfo.split_once(':')?;
-    when(
-        password.len() < 16,
-        "the password in DATABASE_URL has fewer than 16 characters",
-    )
+    let weak = secrets::weak_password(set(facts, "DATABASE_URL")?)?;
+    Some(format!("DATABASE_URL: {weak}"))
 }
 
 pub(super) const ALL: &[Rule] = rules! {

@@ -2,7 +2,7 @@
 
 mod sources;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
 
@@ -171,6 +171,8 @@ const UNAVAILABLE: &[(&str, &str)] = &[
 #[derive(Clone)]
 pub(crate) struct Settings {
     values: BTreeMap<String, String>,
+    /// Names whose values were read from the files that `NAME_FILE` names.
+    from_files: BTreeSet<&'static str>,
     /// What is wrong with where they come from.
     problems: Vec<Problem>,
 }
@@ -180,6 +182,7 @@ impl Settings {
     pub(crate) fn from_env(flags: Flags) -> Self {
         let mut settings = Self {
             values: BTreeMap::new(),
+            from_files: BTreeSet::new(),
             problems: Vec::new(),
         };
         for (name, value) in std::env::vars_os() {
@@ -241,6 +244,7 @@ impl Settings {
             values: values
                 .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
                 .collect(),
+            from_files: BTreeSet::new(),
             problems: Vec::new(),
         }
     }
@@ -265,6 +269,11 @@ impl Settings {
             .get(name)
             .map(String::as_str)
             .filter(|value| !value.is_empty())
+    }
+
+    /// Tells whether a value was read from the file that `NAME_FILE` names.
+    pub(crate) fn is_from_file(&self, name: &str) -> bool {
+        self.from_files.contains(name)
     }
 
     /// Returns settings by how their names begin.

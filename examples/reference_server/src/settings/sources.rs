@@ -1,5 +1,6 @@
 //! Settings that are in files.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::{Problem, Settings};
@@ -17,6 +18,22 @@ const IN_FILES: &[&str] = &[
     "AWS_SECRET_ACCESS_KEY",
 ];
 
+/// Whether git would commit a file: it is in a work tree, and not ignored there. Where
+/// there is no git nobody commits.
+fn is_tracked(path: &Path) -> bool {
+    // It needs to know where it is at home, and nothing else of ours.
+    let kept = ["PATH", "HOME"].map(|name| (name, std::env::var_os(name).unwrap_or_default()));
+    let asked = std::process::Command::new("git")
+        .args(["check-ignore", "--quiet", "--"])
+        .arg(path)
+        .env_clear()
+        .envs(kept)
+        .stderr(std::process::Stdio::null())
+        .status();
+    // 0 if it is ignored, 1 if not, 128 if this is no work tree.
+    asked.is_ok_and(|status| status.code() == Some(1))
+}
+
 /// A file of settings beside a development server.
 const DOT_ENV: &str = ".env";
 
@@ -33,10 +50,25 @@ impl Settings {
             self.problems.push(Problem::new(DOT_ENV, text));
             return;
         }
+        if is_tracked(path) {
+            let text = "is not ignored by git, so it would be committed; add .env to .gitignore";
+            self.problems.push(Problem::new(DOT_ENV, text));
+            return;
+        }
+        let said: BTreeSet<String> = self.values.keys().cloned().collect();
         let entries = dotenvy::from_path_iter(path).into_iter().flatten();
         for entry in entries {
             match entry {
-                Ok((name, value)) => drop(self.values.entry(name).or_insert(value)),
+                // The environment wins, however it says the same thing.
+                Ok((name, value)) => {
+                    let other = match name.strip_suffix("_FILE") {
+                        Some(name) => name.to_owned(),
+                        None => format!("{name}_FILE"),
+                    };
+                    if !said.contains(&name) && !said.contains(&other) {
+                        self.values.insert(name, value);
+                    }
+                }
                 // The line may hold a secret.
                 Err(_) => {
                     self.problems.push(Problem::new(
@@ -71,7 +103,10 @@ impl Settings {
                 continue;
             }
             match secrets::read_text(&path) {
-                Ok(text) => drop(self.values.insert((*name).to_owned(), text)),
+                Ok(text) => {
+                    self.values.insert((*name).to_owned(), text);
+                    self.from_files.insert(*name);
+                }
                 Err(text) => self.problems.push(Problem::new(file_name, text)),
             }
         }

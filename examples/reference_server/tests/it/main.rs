@@ -41,6 +41,7 @@ mod readme;
 mod recorder;
 mod recovery;
 mod refusals;
+mod secret_sources;
 mod server;
 #[allow(dead_code, reason = "shared with the tests of the library")]
 #[path = "../../../../tests/it/services.rs"]

@@ -10,7 +10,7 @@ use crate::server::binary;
 const EXAMPLE: &str = include_str!("../../deploy/.env.example");
 
 /// Checks the configuration in a folder of its own.
-fn check(folder: &Path, settings: &[(&str, &str)]) -> Output {
+pub(crate) fn check(folder: &Path, settings: &[(&str, &str)]) -> Output {
     let mut command = binary();
     command
         .arg("check")
@@ -19,12 +19,12 @@ fn check(folder: &Path, settings: &[(&str, &str)]) -> Output {
     command.output().expect("it runs")
 }
 
-fn write(path: &Path, text: &str, mode: u32) {
+pub(crate) fn write(path: &Path, text: &str, mode: u32) {
     std::fs::write(path, text).expect("written");
     std::fs::set_permissions(path, Permissions::from_mode(mode)).expect("set");
 }
 
-fn said(output: &Output) -> String {
+pub(crate) fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 

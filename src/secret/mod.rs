@@ -1,5 +1,7 @@
 //! Bytes that must not be seen: wiped on drop, never printed, compared in constant time.
 
+mod guess;
+
 use std::cell::RefCell;
 use std::fmt;
 
@@ -56,6 +58,30 @@ impl Secret {
     #[must_use]
     pub fn len(&self) -> usize {
         self.0.len()
+    }
+
+    /// Estimates, from above, how many bits of it have to be guessed by somebody who knows
+    /// what people write: well-known words, sequences (`1234`, `qwerty`) and repetitions
+    /// count as one character each. At most 256.
+    ///
+    /// What is drawn at random has plenty; that little is found proves that a secret is
+    /// bad, that much is found proves nothing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tower_rampart::secret::Secret;
+    ///
+    /// assert!(Secret::random(32).estimated_bits() > 96);
+    /// let written = Secret::new("please-change-this-secret-1234567890".to_owned());
+    /// assert!(written.estimated_bits() < 48);
+    /// ```
+    #[must_use]
+    pub fn estimated_bits(&self) -> u32 {
+        // From 0 to 256.
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        let bits = guess::bits(&self.0) as u32;
+        bits
     }
 
     /// Tells whether there are no bytes.
