@@ -6,10 +6,11 @@ use clap::Subcommand;
 use serde_json::Value;
 
 use crate::admin::described;
-use crate::audit;
+use crate::audit::{self, Verdict};
 use crate::cli::say;
 use crate::config::Config;
 use crate::db::{AuditFilter, Db};
+use crate::keys::Configured;
 
 /// What to do with the audit log.
 #[derive(Debug, Subcommand)]
@@ -54,15 +55,18 @@ pub(crate) fn run(
             let db = Db::open(&config.database).await?;
             match *command {
                 AuditCommand::Verify { json } => {
-                    let verdict = audit::verify(&db, &config.data_dir).await;
+                    let provers = Configured::provers(config)?;
+                    let verdict = audit::verify(&db, &config.data_dir, &provers).await;
                     let verdict = verdict.map_err(|error| error as Box<dyn std::error::Error>)?;
                     match json {
                         true => say(&serde_json::to_string(&verdict)?),
-                        false if verdict.ok => say(&format!(
-                            "{} rows follow each other, up to {}",
-                            verdict.rows, verdict.head
-                        )),
+                        false if verdict.ok => told(&verdict),
                         false => {}
+                    }
+                    // Somebody who forges an end may name any secret.
+                    if config.production && verdict.ok && verdict.proved.is_none() {
+                        return Err("the end of the audit log is proved with a secret that is not configured: list the one before \
+                                    in SECRET_KEY_PREVIOUS, or somebody else wrote it".into());
                     }
                     match verdict.problem {
                         Some(problem) => Err(format!("the audit log is broken: {problem}").into()),
@@ -74,6 +78,23 @@ pub(crate) fn run(
                 }
             }
         })
+}
+
+/// Says that nothing is wrong, and what could not be looked at.
+fn told(verdict: &Verdict) {
+    say(&format!(
+        "{} rows follow each other, up to {}",
+        verdict.rows, verdict.head
+    ));
+    if verdict.proved.is_none() {
+        say("who wrote the last one cannot be told without the SECRET_KEY of the server");
+    }
+    match verdict.remembered {
+        Some(seq) => say(&format!("this machine remembers row {seq} as its last one")),
+        None => say(
+            "this machine remembers no row (there is no audit-head in its data folder), so a cut end is not noticed here",
+        ),
+    }
 }
 
 async fn tail(

@@ -8,7 +8,7 @@ use tower_rampart::password::LoginHasher;
 use tower_rampart::session::{SecurityEventReceiver, SessionCookies, TokenIssuer, security_events};
 
 use crate::app::{App, Contact, UploadLimits};
-use crate::audit::Audit;
+use crate::audit::{Audit, Provers};
 use crate::cli::data_folder;
 use crate::config::Config;
 use crate::db::Db;
@@ -67,7 +67,11 @@ impl House {
         let limits = Limits::connect(config, configured.secret()).await?;
         let layers = Layers::new(config, &issuer, &limits, configured.secret())?;
         let objects = Objects::open(&config.objects)?;
-        let (audit, auditing) = Audit::start(db.clone(), &config.data_dir);
+        let (audit, auditing) = Audit::start(
+            db.clone(),
+            &config.data_dir,
+            Provers::new(configured.proving()),
+        );
         let transport = Transport::open(&config.mail)?;
         let secret = configured.shared_secret();
         let post = Post::new(

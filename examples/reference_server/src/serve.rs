@@ -92,6 +92,7 @@ async fn serve(config: Config) -> Result<()> {
         app.db.clone(),
         issuer,
         app.readiness.clone(),
+        audit.clone(),
     ));
     let sweeping = tokio::spawn(sweep::follow(app.clone()));
     let switching = tokio::spawn(switches::follow(app.switches.clone(), app.db.clone()));

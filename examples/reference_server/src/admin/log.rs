@@ -59,6 +59,6 @@ pub(crate) fn describe(row: &AuditRow) -> Value {
 
 /// `GET /api/admin/audit/verify`: whether a row was changed or is missing.
 pub(crate) async fn verify(State(app): State<App>) -> ApiResult<Json<Verdict>> {
-    let verdict = audit::verify(&app.db, app.desk.data_dir()).await;
+    let verdict = audit::verify(&app.db, app.desk.data_dir(), app.audit.provers()).await;
     Ok(Json(verdict.map_err(|error| Failure::new("audit", error))?))
 }

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use super::proof::{Provers, Worth};
 use super::writer::{anchor_path, read_anchor};
 use crate::db::{AuditHead, Db};
 
@@ -18,6 +19,11 @@ pub(crate) struct Verdict {
     pub(crate) last_seq: i64,
     /// The digest of the last row.
     pub(crate) head: String,
+    /// Whether somebody who has the secret wrote that row; `None` if this cannot be told
+    /// without the secret that they had.
+    pub(crate) proved: Option<bool>,
+    /// The last row that this machine wrote, as it remembers outside of the database.
+    pub(crate) remembered: Option<i64>,
     /// The first row that is wrong, if one is.
     pub(crate) broken_at: Option<i64>,
     /// What is wrong with it.
@@ -25,7 +31,7 @@ pub(crate) struct Verdict {
 }
 
 /// Follows the chain from its first row, and compares its end with what is kept
-/// outside: in the database, and in this machine's file, if it has one.
+/// outside: in the database, with its proof, and in this machine's file, if it has one.
 ///
 /// # Errors
 ///
@@ -33,6 +39,7 @@ pub(crate) struct Verdict {
 pub(crate) async fn verify(
     db: &Db,
     data_dir: &Path,
+    provers: &Provers,
 ) -> Result<Verdict, Box<dyn std::error::Error + Send + Sync>> {
     // Before the rows: what it names must be among them.
     let anchor = read_anchor(&anchor_path(data_dir))?;
@@ -50,7 +57,8 @@ pub(crate) async fn verify(
         ..
     } = found;
     let head_is_gone = head.is_none();
-    let head = head.unwrap_or_default();
+    let (head, proof) = head.unwrap_or_default();
+    let worth = provers.judge(&head, &proof);
     if let (None, true) = (&broken, head_is_gone) {
         broken = Some((
             last.seq,
@@ -84,11 +92,23 @@ pub(crate) async fn verify(
             ),
         ));
     }
+    if broken.is_none() && worth == Worth::Forged {
+        broken = Some((
+            last.seq,
+            "the end is not proved: who wrote it did not have the secret of this server".to_owned(),
+        ));
+    }
     Ok(Verdict {
         ok: broken.is_none(),
         rows,
         last_seq: last.seq,
         head: last.hash,
+        proved: match worth {
+            Worth::Proved => Some(true),
+            Worth::Forged => Some(false),
+            Worth::Unknown => None,
+        },
+        remembered: anchor.map(|anchor| anchor.seq),
         broken_at: broken.as_ref().map(|(seq, _)| *seq),
         problem: broken.map(|(_, problem)| problem),
     })

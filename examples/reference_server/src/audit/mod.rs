@@ -1,12 +1,13 @@
 //! What happened, written down so that it cannot be changed without notice.
 //!
 //! Rows form a chain: each holds the SHA-256 of itself and of the digest before
-//! it. The last digest is kept a second time in the database and, after every
-//! write, in a file of the process that wrote: who changes the log has to change
-//! those too. Events have the names of the OWASP Logging Vocabulary where it has one;
+//! it. The last digest is kept a second time in the database, with a proof that needs
+//! the secret of the server, and, after every write, in a file of the process that
+//! wrote: who changes the log has to change those too. Events have the names of the OWASP Logging Vocabulary where it has one;
 //! ours begin with `x_rampart_`.
 
 mod chain;
+mod proof;
 mod writer;
 
 use http::request;
@@ -18,6 +19,7 @@ use crate::client;
 use crate::db::{AuditHead, AuditRow, now};
 
 pub(crate) use chain::{Verdict, verify};
+pub(crate) use proof::{Provers, Worth};
 pub(crate) use writer::Audit;
 
 /// How much an event matters.

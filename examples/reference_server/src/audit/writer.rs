@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use super::{Entry, Level};
+use super::{Entry, Level, Provers};
 use crate::db::{AuditHead, Db};
 
 /// How many events may wait for the database.
@@ -32,27 +32,39 @@ pub(super) fn anchor_path(data_dir: &Path) -> PathBuf {
 pub(crate) struct Audit {
     db: Db,
     anchor: PathBuf,
+    provers: Provers,
     sender: mpsc::Sender<Entry>,
     dropped: Arc<AtomicU64>,
 }
 
 impl Audit {
     /// Starts writing, until every copy is gone. Must run inside the runtime.
-    pub(crate) fn start(db: Db, data_dir: &Path) -> (Self, tokio::task::JoinHandle<()>) {
+    pub(crate) fn start(
+        db: Db,
+        data_dir: &Path,
+        provers: Provers,
+    ) -> (Self, tokio::task::JoinHandle<()>) {
         let (sender, receiver) = mpsc::channel(WAITING);
         let audit = Self {
             db,
             anchor: anchor_path(data_dir),
+            provers,
             sender,
             dropped: Arc::default(),
         };
         let writer = Writer {
             db: audit.db.clone(),
             anchor: audit.anchor.clone(),
+            provers: audit.provers.clone(),
             receiver,
             dropped: Arc::clone(&audit.dropped),
         };
         (audit, tokio::spawn(writer.run()))
+    }
+
+    /// What proves the end of the log.
+    pub(crate) fn provers(&self) -> &Provers {
+        &self.provers
     }
 
     /// Writes an event soon. When too many wait for the database further ones are
@@ -80,13 +92,14 @@ impl Audit {
     pub(crate) async fn write(&self, entry: Entry) -> Result<(), sqlx::Error> {
         entry.log();
         metrics::counter!("rampart_audit_events_total", "event" => entry.event).increment(1);
-        append(&self.db, &self.anchor, &[entry]).await
+        append(&self.db, &self.anchor, &self.provers, &[entry]).await
     }
 }
 
 struct Writer {
     db: Db,
     anchor: PathBuf,
+    provers: Provers,
     receiver: mpsc::Receiver<Entry>,
     dropped: Arc<AtomicU64>,
 }
@@ -106,7 +119,7 @@ impl Writer {
             }
             let mut silent = false;
             loop {
-                match append(&self.db, &self.anchor, &batch).await {
+                match append(&self.db, &self.anchor, &self.provers, &batch).await {
                     Ok(()) => break,
                     Err(error) => {
                         if !silent {
@@ -124,13 +137,20 @@ impl Writer {
 
 /// Adds rows, and remembers the end; not if what was remembered is not there any more,
 /// so that `audit verify` goes on saying so.
-async fn append(db: &Db, anchor: &Path, entries: &[Entry]) -> Result<(), sqlx::Error> {
+async fn append(
+    db: &Db,
+    anchor: &Path,
+    provers: &Provers,
+    entries: &[Entry],
+) -> Result<(), sqlx::Error> {
     // Before the rows: what it names was written before.
     let remembered = read_anchor(anchor).unwrap_or_else(|error| {
         tracing::error!(%error, path = %anchor.display(), "the end of the audit log cannot be read");
         None
     });
-    let (head, intact) = db.append_audit(entries, remembered.as_ref()).await?;
+    let (head, intact) = db
+        .append_audit(entries, remembered.as_ref(), provers)
+        .await?;
     if intact {
         keep_anchor(anchor, &head);
     } else {

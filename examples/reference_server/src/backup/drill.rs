@@ -240,7 +240,7 @@ impl Drill<'_> {
         self.note("schema", begun, true, Value::Null);
         let begun = Instant::now();
         // Not with this machine's end of the log, which is a later one.
-        let verdict = audit::verify(&inside.app.db, scratch).await;
+        let verdict = audit::verify(&inside.app.db, scratch, inside.app.audit.provers()).await;
         let verdict = verdict.map_err(|error| error as Box<dyn std::error::Error>)?;
         self.note(
             "audit",

@@ -8,6 +8,7 @@ use tower_rampart::password::{Password, PasswordHasher};
 use crate::audit;
 use crate::config::Config;
 use crate::db::{Db, Location, is_open_to_others};
+use crate::keys::Configured;
 use crate::objects::{Objects, Storage};
 use crate::serve::private_paths;
 use crate::switches::READ_ONLY;
@@ -69,7 +70,7 @@ async fn objects(config: &Config) -> Result<(), Box<dyn std::error::Error>> {
 impl Database {
     async fn ask(config: &Config) -> Result<Self, Box<dyn std::error::Error>> {
         let db = Db::open(&config.database).await?;
-        let verdict = audit::verify(&db, &config.data_dir)
+        let verdict = audit::verify(&db, &config.data_dir, &Configured::provers(config)?)
             .await
             .map_err(|error| error as Box<dyn std::error::Error>)?;
         let (mut admins, mut old_hashes, mut after) = (0, 0, None::<String>);

@@ -4,7 +4,7 @@ use serde::Serialize;
 use sqlx::FromRow;
 
 use super::{Db, Pool, Result, on};
-use crate::audit::{Entry, digest};
+use crate::audit::{Entry, Provers, Worth, digest};
 
 /// A row of the audit log.
 #[derive(Clone, Debug, FromRow, Serialize)]
@@ -32,6 +32,14 @@ pub(crate) struct AuditHead {
     pub(crate) hash: String,
 }
 
+/// The last row, and the proof that it is.
+#[derive(Debug, FromRow)]
+struct ProvedHead {
+    #[sqlx(flatten)]
+    head: AuditHead,
+    proof: String,
+}
+
 /// Which rows are asked for.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct AuditFilter<'a> {
@@ -53,24 +61,33 @@ impl Db {
         &self,
         entries: &[Entry],
         remembered: Option<&AuditHead>,
+        provers: &Provers,
     ) -> Result<(AuditHead, bool)> {
         const ADD: &str = "INSERT INTO audit (seq, at, event, level, actor, subject, session, incident, request_id, \
                            address, detail, prev_hash, hash) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
         on!(self, pool => {
             let mut transaction = pool.begin().await?;
             // Takes the lock before anything is read.
-            let found: Option<AuditHead> =
-                sqlx::query_as("UPDATE audit_head SET seq = seq WHERE id = 1 RETURNING seq, hash")
+            let found: Option<ProvedHead> =
+                sqlx::query_as("UPDATE audit_head SET seq = seq WHERE id = 1 RETURNING seq, hash, proof")
                     .fetch_optional(&mut *transaction)
                     .await?;
             let mut rows = entries.to_vec();
+            // Somebody took it away or wrote it. What happens is written down all the same,
+            // and that it was gone first: this write puts it back, so `audit verify` would
+            // find nothing wrong any more.
+            let mut disturbed = |reason: &str| {
+                rows.insert(0, Entry::critical("sys_monitor_disabled").detail("reason", reason));
+            };
             let mut head = match found {
-                Some(head) => head,
+                Some(ProvedHead { head, proof }) => {
+                    if provers.judge(&head, &proof) != Worth::Proved {
+                        disturbed("audit_head_unproved");
+                    }
+                    head
+                }
                 None => {
-                    // Somebody took it away. What happens is written down all the same, and
-                    // that it was gone first: this write puts it back, so `audit verify`
-                    // would find nothing wrong any more.
-                    rows.insert(0, Entry::critical("sys_monitor_disabled").detail("reason", "audit_head_missing"));
+                    disturbed("audit_head_missing");
                     let last = "SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1";
                     let last: Option<AuditHead> =
                         sqlx::query_as(last).fetch_optional(&mut *transaction).await?;
@@ -108,9 +125,10 @@ impl Db {
                     .await?;
                 head = AuditHead { seq: row.seq, hash: row.hash };
             }
-            sqlx::query("UPDATE audit_head SET seq = $1, hash = $2 WHERE id = 1")
+            sqlx::query("UPDATE audit_head SET seq = $1, hash = $2, proof = $3 WHERE id = 1")
                 .bind(head.seq)
                 .bind(&head.hash)
+                .bind(provers.prove(&head))
                 .execute(&mut *transaction)
                 .await?;
             transaction.commit().await?;
@@ -145,11 +163,11 @@ impl Db {
     }
 
     /// Follows the chain from its first row to its last, and hands each one to
-    /// `check`; all rows and the head are of one moment. Returns the head.
+    /// `check`; all rows and the head are of one moment. Returns the head and its proof.
     pub(crate) async fn walk_audit(
         &self,
         mut check: impl FnMut(&AuditRow),
-    ) -> Result<Option<AuditHead>> {
+    ) -> Result<Option<(AuditHead, String)>> {
         const BATCH: i64 = 1_000;
         on!(self, pool => {
             let mut transaction = pool.begin().await?;
@@ -158,7 +176,7 @@ impl Db {
                     .execute(&mut *transaction)
                     .await?;
             }
-            let head = sqlx::query_as("SELECT seq, hash FROM audit_head WHERE id = 1")
+            let head: Option<ProvedHead> = sqlx::query_as("SELECT seq, hash, proof FROM audit_head WHERE id = 1")
                 .fetch_optional(&mut *transaction)
                 .await?;
             let sql = format!("{ROW} WHERE seq > $1 ORDER BY seq LIMIT $2");
@@ -174,7 +192,7 @@ impl Db {
                 rows.iter().for_each(&mut check);
             }
             transaction.commit().await?;
-            Ok(head)
+            Ok(head.map(|ProvedHead { head, proof }| (head, proof)))
         })
     }
 

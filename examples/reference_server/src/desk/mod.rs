@@ -13,7 +13,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tower_rampart::session::RefreshStore;
 
-use crate::audit::{Audit, Caller, Entry};
+use crate::audit::{Audit, Caller, Entry, Provers};
 use crate::cli::data_folder;
 use crate::config::Config;
 use crate::db::Db;
@@ -108,7 +108,8 @@ impl Desk {
     ) -> std::result::Result<(Self, tokio::task::JoinHandle<()>), Box<dyn std::error::Error>> {
         data_folder(config)?;
         let db = Db::open(&config.database).await?;
-        let secret = Configured::of(config)?.shared_secret();
+        let configured = Configured::of(config)?;
+        let secret = configured.shared_secret();
         let transport = Transport::open(&config.mail)?;
         let post = Post::new(
             db.clone(),
@@ -117,7 +118,11 @@ impl Desk {
             &config.public_url,
             secret,
         );
-        let (audit, writing) = Audit::start(db.clone(), &config.data_dir);
+        let (audit, writing) = Audit::start(
+            db.clone(),
+            &config.data_dir,
+            Provers::new(configured.proving()),
+        );
         let sessions = db.sessions().await?;
         Ok((Self::new(config, db, sessions, audit, post), writing))
     }

@@ -194,7 +194,8 @@ impl Drill<'_> {
         let begun = Instant::now();
         let inside = Inside::open(config).await?;
         let verify = async || {
-            let verdict = audit::verify(&inside.app.db, self.folder).await;
+            let verdict =
+                audit::verify(&inside.app.db, self.folder, inside.app.audit.provers()).await;
             verdict.map_err(|error| error as Box<dyn std::error::Error>)
         };
         let (before, row) = (verify().await?, 3);

@@ -221,6 +221,8 @@ pub(super) fn all() -> Vec<(&'static str, Value)> {
                 ("rows", number()),
                 ("last_seq", number()),
                 ("head", text()),
+                ("proved", maybe("boolean")),
+                ("remembered", maybe("integer")),
                 ("broken_at", maybe("integer")),
                 ("problem", maybe("string")),
             ]),

@@ -4,6 +4,7 @@ mod account;
 mod asvs;
 mod attacks;
 mod audit;
+mod audit_proof;
 mod backup;
 mod browser;
 #[cfg(feature = "s3")]

@@ -3,6 +3,8 @@
 //! A rotated key is derived from the secret and a random salt, and only the
 //! salt is in the database: who has one of the two has no key.
 
+mod configured;
+
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,11 +14,14 @@ use tower_rampart::jwt::{ConfigError, KeySet, KeySetBuilder, SigningKey};
 use tower_rampart::secret::{Secret, random_bytes};
 use tower_rampart::session::TokenIssuer;
 
+use crate::audit::Audit;
 use crate::config::Config;
 use crate::db::{Db, KeyRow};
 use crate::health::Readiness;
 use crate::secrets;
 use crate::settings::Settings;
+
+pub(crate) use configured::Configured;
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
@@ -31,62 +36,6 @@ const PUBLISHED_LEAD: Duration = Duration::from_secs(300);
 /// How often the database, and every how many times of that the files.
 const EVERY: Duration = Duration::from_millis(500);
 const FILES_EVERY: u32 = 4;
-
-/// What the configuration says about keys.
-#[derive(Clone, Debug)]
-pub(crate) struct Configured {
-    secret: Arc<Secret>,
-    previous: Vec<Arc<Secret>>,
-    signing: Option<SigningKey>,
-    /// Names of keys, or the secrets that make them.
-    revoked: Vec<Arc<Secret>>,
-}
-
-impl Configured {
-    /// Takes the keys out of a configuration; a development server's secret is
-    /// made at its first start.
-    ///
-    /// # Errors
-    ///
-    /// If that secret can neither be read nor written.
-    pub(crate) fn of(config: &Config) -> std::io::Result<Self> {
-        let secret = match &config.secret {
-            Some(secret) => Arc::clone(secret),
-            None => Arc::new(secrets::load_or_create(
-                &config.data_dir.join("secret-key"),
-            )?),
-        };
-        Ok(Self {
-            secret,
-            previous: config.previous_secrets.clone(),
-            signing: config.signing_key.clone(),
-            revoked: config.revoked_keys.clone(),
-        })
-    }
-
-    /// Returns the same, to keep.
-    pub(crate) fn shared_secret(&self) -> Arc<Secret> {
-        Arc::clone(&self.secret)
-    }
-
-    /// Returns the secret that makes new tokens.
-    pub(crate) fn secret(&self) -> &Secret {
-        &self.secret
-    }
-
-    fn kid(&self) -> Option<&str> {
-        Some(self.signing.as_ref()?.verifying_key().kid())
-    }
-}
-
-impl PartialEq for Configured {
-    fn eq(&self, other: &Self) -> bool {
-        self.secret == other.secret
-            && self.previous == other.previous
-            && self.kid() == other.kid()
-            && self.revoked == other.revoked
-    }
-}
 
 /// The keys as this process knows them.
 #[derive(Debug)]
@@ -342,6 +291,7 @@ pub(crate) async fn follow(
     db: Db,
     issuer: TokenIssuer,
     readiness: Readiness,
+    audit: Audit,
 ) {
     let mut every = tokio::time::interval(EVERY);
     let (mut told, mut silent) = (String::new(), false);
@@ -366,6 +316,7 @@ pub(crate) async fn follow(
                     let was = secrets::fingerprint(&keys.configured.secret);
                     let is = secrets::fingerprint(&configured.secret);
                     tracing::info!(was, is, "the secrets of the configuration changed");
+                    audit.provers().replace(configured.proving());
                     keys.reconfigure(configured, SystemClock.unix_now());
                     changed = true;
                     told.clear();
