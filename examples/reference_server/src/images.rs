@@ -125,7 +125,7 @@ pub(crate) async fn list(
             "the cursor is not one of this list's",
         )
     };
-    let Query(page) = page.map_err(|_| bad())?;
+    let Query(page) = page.map_err(|_| ApiError::query("cursor"))?;
     if page
         .cursor
         .as_deref()

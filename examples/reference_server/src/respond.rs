@@ -9,8 +9,8 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http::header::CONTENT_TYPE;
-use http::{StatusCode, request};
+use http::header::{CONTENT_TYPE, HOST};
+use http::{StatusCode, Version, request};
 use tower_rampart::identity::RequestId;
 use tower_rampart::password::HashBusy;
 use tower_rampart::rejection::{Rejection, RejectionCode, Renderer};
@@ -41,6 +41,16 @@ impl ApiError {
             "not_found",
             "there is no such thing here",
         )
+    }
+
+    /// A query has a parameter that means nothing here, or a value of another type.
+    pub(crate) fn query(known: &str) -> Self {
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "invalid_query",
+            "a parameter is not known here, or has a value of another type",
+        )
+        .member("parameters", known)
     }
 
     /// A sign-in failed. Unknown, locked and wrong look alike.
@@ -176,16 +186,12 @@ pub(crate) async fn render(request: Request, next: Next) -> Response {
     let head = essentials(&request);
     let id = request.extensions().get().map_or("", RequestId::as_str);
     let span = tracing::info_span!("request", request_id = id, method = %request.method());
-    // Nothing here has a NUL in its name, and Postgres takes no text with one.
-    let nul = |text: &str| text.contains("%00");
-    let mut response = match nul(request.uri().path()) || request.uri().query().is_some_and(nul) {
-        true => ApiError::new(
-            StatusCode::BAD_REQUEST,
-            "invalid_request",
-            "the URL has a NUL in it",
-        )
-        .into_response(),
-        false => next.run(request).instrument(span).await,
+    let mut response = match malformed(&request) {
+        Some(detail) => {
+            let code = "invalid_request";
+            ApiError::new(StatusCode::BAD_REQUEST, code, detail).into_response()
+        }
+        None => next.run(request).instrument(span).await,
     };
     let refused = response.extensions_mut().remove::<Unrendered>();
     let refused = refused.and_then(|unrendered| unrendered.0.lock().ok()?.take());
@@ -208,6 +214,23 @@ pub(crate) async fn render(request: Request, next: Next) -> Response {
         }
     }
     Response::from_parts(parts, Body::from(bytes))
+}
+
+/// What is wrong with a head, wherever it leads.
+fn malformed(request: &Request) -> Option<&'static str> {
+    // Nothing here has a NUL in its name, and Postgres takes no text with one.
+    let nul = |text: &str| text.contains("%00");
+    if nul(request.uri().path()) || request.uri().query().is_some_and(nul) {
+        return Some("the URL has a NUL in it");
+    }
+    // RFC 9112, section 3.2: none, and more than one, are refused.
+    let hosts = request.headers().get_all(HOST).iter().count();
+    let needed = request.version() == Version::HTTP_11;
+    match hosts {
+        0 if needed => Some("HTTP/1.1 needs a Host"),
+        0 | 1 => None,
+        _ => Some("there is more than one Host"),
+    }
 }
 
 fn code_of(status: StatusCode) -> RejectionCode {

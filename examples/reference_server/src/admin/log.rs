@@ -2,7 +2,6 @@
 
 use axum::Json;
 use axum::extract::{Query, State};
-use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -29,10 +28,8 @@ pub(crate) async fn list(
     State(app): State<App>,
     page: Result<Query<Page>, axum::extract::rejection::QueryRejection>,
 ) -> ApiResult<Json<Value>> {
-    let Query(page) = page.map_err(|_| {
-        let detail = "the list takes cursor, event, actor, subject and incident";
-        ApiError::new(StatusCode::BAD_REQUEST, "invalid_query", detail)
-    })?;
+    let known = "cursor, event, actor, subject, incident";
+    let Query(page) = page.map_err(|_| ApiError::query(known))?;
     let filter = AuditFilter {
         before: page.cursor,
         event: page.event.as_deref(),

@@ -29,13 +29,7 @@ pub(crate) async fn list(
     State(app): State<App>,
     page: Result<Query<Page>, axum::extract::rejection::QueryRejection>,
 ) -> ApiResult<Json<Value>> {
-    let Query(page) = page.map_err(|_| {
-        ApiError::new(
-            StatusCode::BAD_REQUEST,
-            "invalid_cursor",
-            "the cursor is not one of this list's",
-        )
-    })?;
+    let Query(page) = page.map_err(|_| ApiError::query("cursor"))?;
     let users = app.db.users(page.cursor.as_deref(), PAGE).await?;
     let next = (users.len() as i64 == PAGE)
         .then(|| users.last().map(|user| user.id.clone()))

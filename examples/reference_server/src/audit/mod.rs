@@ -3,8 +3,8 @@
 //! Rows form a chain: each holds the SHA-256 of itself and of the digest before
 //! it. The last digest is kept a second time in the database, with a proof that needs
 //! the secret of the server, and, after every write, in a file of the process that
-//! wrote: who changes the log has to change those too. Events have the names of the OWASP Logging Vocabulary where it has one;
-//! ours begin with `x_rampart_`.
+//! wrote: who changes the log has to change those too. Events have the names of the OWASP
+//! Logging Vocabulary where it has one; ours begin with `x_rampart_`.
 
 mod chain;
 mod proof;

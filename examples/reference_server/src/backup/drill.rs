@@ -6,8 +6,6 @@ use std::time::{Instant, SystemTime};
 
 use http::StatusCode;
 use serde_json::{Value, json};
-#[cfg(feature = "postgres")]
-use sqlx::ConnectOptions as _;
 use tokio::signal::unix::{SignalKind, signal};
 use uuid::Uuid;
 
@@ -345,6 +343,6 @@ impl Drill<'_> {
         ) {
             return Ok(());
         }
-        self.sign_in(into.to_url_lossy().as_str(), scratch).await
+        self.sign_in(&super::tools::url_of(into), scratch).await
     }
 }

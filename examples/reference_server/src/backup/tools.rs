@@ -46,7 +46,8 @@ const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 /// A tool that knows where the database is, and nothing else of the environment. The
 /// password is not on the command line, which everybody can read.
 fn tool(name: &str, options: &PgConnectOptions) -> Command {
-    let url = options.to_url_lossy();
+    let mut url = options.to_url_lossy();
+    let files = files_of(&mut url);
     let mut command = Command::new(name);
     command
         .env_clear()
@@ -70,15 +71,39 @@ fn tool(name: &str, options: &PgConnectOptions) -> Command {
         command.env("PGPASSWORD", &*password.decode_utf8_lossy());
     }
     if matches!(options.get_ssl_mode(), PgSslMode::VerifyFull) {
-        let root = url
-            .query_pairs()
-            .find(|(name, _)| name == "sslrootcert")
-            .map(|(_, path)| path.into_owned());
         command
             .env("PGSSLMODE", "verify-full")
-            .env("PGSSLROOTCERT", root.unwrap_or_else(|| "system".to_owned()));
+            .env("PGSSLROOTCERT", "system");
+    }
+    for (name, path) in files {
+        command.env(format!("PG{}", name.to_ascii_uppercase()), path);
     }
     command
+}
+
+/// The URL of a database, as [`PgConnectOptions`] read it.
+pub(super) fn url_of(options: &PgConnectOptions) -> String {
+    let mut url = options.to_url_lossy();
+    files_of(&mut url);
+    url.into()
+}
+
+/// Takes out of a URL what files it names: certificates and keys. In what sqlx writes they
+/// have a word before their paths, which nobody reads; here they get them back without.
+fn files_of(url: &mut url::Url) -> Vec<(String, String)> {
+    let pairs: Vec<(String, String)> = url.query_pairs().into_owned().collect();
+    let mut files = Vec::new();
+    let mut written = url.query_pairs_mut();
+    written.clear();
+    for (name, value) in pairs {
+        let path = value.strip_prefix("file: ");
+        if let Some(path) = path {
+            files.push((name.clone(), path.to_owned()));
+        }
+        written.append_pair(&name, path.unwrap_or(&value));
+    }
+    drop(written);
+    files
 }
 
 async fn run(mut command: Command) -> Result<()> {
@@ -96,4 +121,47 @@ async fn run(mut command: Command) -> Result<()> {
     }
     let said = String::from_utf8_lossy(&output.stderr);
     Err(format!("{name} failed: {}", said.trim().replace('\n', "; ")).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::ffi::OsStr;
+
+    fn options() -> PgConnectOptions {
+        let (scheme, password) = ("postgres:", "p%40ss");
+        let url = format!(
+            "{scheme}//rampart_backup:{password}@db.example.com:6432/rampart?sslmode=verify-full\
+             &sslrootcert=/etc/my%20ca.pem&sslcert=/etc/me.pem&sslkey=/etc/me.key"
+        );
+        url.parse().expect("a URL")
+    }
+
+    #[test]
+    fn a_tool_is_told_everything_about_the_line() {
+        let command = tool("pg_dump", &options());
+        let told: Vec<_> = command.as_std().get_envs().collect();
+        for (name, value) in [
+            ("PGHOST", "db.example.com"),
+            ("PGPORT", "6432"),
+            ("PGUSER", "rampart_backup"),
+            ("PGPASSWORD", "p@ss"),
+            ("PGDATABASE", "rampart"),
+            ("PGSSLMODE", "verify-full"),
+            ("PGSSLROOTCERT", "/etc/my ca.pem"),
+            ("PGSSLCERT", "/etc/me.pem"),
+            ("PGSSLKEY", "/etc/me.key"),
+        ] {
+            let expected = (OsStr::new(name), Some(OsStr::new(value)));
+            assert!(told.contains(&expected), "{name} in {told:?}");
+        }
+    }
+
+    #[test]
+    fn a_url_that_is_written_again_says_the_same() {
+        let url = url_of(&options());
+        let again: PgConnectOptions = url.parse().expect("a URL");
+        assert_eq!(url_of(&again), url);
+        assert!(url.contains("sslrootcert=%2Fetc%2Fmy+ca.pem&"));
+    }
 }

@@ -52,11 +52,11 @@ pub(super) const ALL: &[Operation] = operations! {
     PUT "/api/me/avatar" SignedIn (Body::Picture) => 200 Json("Image"); 422 "invalid_image", 503 "read_only", 507 "quota_exceeded"; "Sets the caller's picture."
     POST "/api/images" SignedIn (Form) => 201 Json("Image");
         400 "missing_field", 422 "invalid_image", 422 "invalid_title", 503 "read_only", 507 "quota_exceeded"; "Keeps a picture."
-    GET "/api/images" SignedIn (NONE) ["cursor"] => 200 Json("Images"); 400 "invalid_cursor"; "Lists the caller's pictures, newest first."
+    GET "/api/images" SignedIn (NONE) ["cursor"] => 200 Json("Images"); 400 "invalid_cursor", 400 "invalid_query"; "Lists the caller's pictures, newest first."
     GET "/api/images/{id}" SignedIn (NONE) => 200 Json("Image"); 404 "not_found"; "Shows a picture's record."
     DELETE "/api/images/{id}" SignedIn (NONE) => 204 Empty; 404 "not_found", 503 "read_only"; "Removes a picture."
     GET "/api/images/{id}/content" SignedIn (NONE) => 200 Picture, 206 Picture, 304 Empty; 404 "not_found", 416 "range_not_satisfiable"; "Sends a picture, or a range of it."
-    GET "/api/admin/users" Admin (NONE) ["cursor"] => 200 Json("Users"); 400 "invalid_cursor"; "Lists accounts."
+    GET "/api/admin/users" Admin (NONE) ["cursor"] => 200 Json("Users"); 400 "invalid_query"; "Lists accounts."
     POST "/api/admin/users/{id}/disable" Admin (OptionalJson("Why")) => 202 Json("Accepted"); 404 "not_found", 409 "own_account"; "Keeps an account from signing in."
     POST "/api/admin/users/{id}/enable" Admin (OptionalJson("Why")) => 202 Json("Accepted"); 404 "not_found"; "Lets an account sign in again."
     POST "/api/admin/users/{id}/revoke" Admin (OptionalJson("Why")) => 202 Json("Accepted"); 404 "not_found"; "Ends the sessions of an account."

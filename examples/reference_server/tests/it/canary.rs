@@ -7,11 +7,11 @@ use serde_json::json;
 
 use crate::server::{Server, binary, png, text};
 
-const PASSWORD: &str = "violet kettle CANARY-password";
+pub(crate) const PASSWORD: &str = "violet kettle CANARY-password";
 const OTHER: &str = "orange kettle CANARY-new-password";
 
 /// Every file below a folder that holds a text, but for those that have to.
-fn holding(folder: &Path, needle: &str, except: &[&str]) -> Vec<String> {
+pub(crate) fn holding(folder: &Path, needle: &str, except: &[&str]) -> Vec<String> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).expect("a folder").flatten() {
         let path = entry.path();

@@ -333,3 +333,56 @@ async fn a_secret_publishes_nothing_and_can_be_revoked_by_its_value() {
         "{error}"
     );
 }
+
+#[tokio::test]
+async fn a_stale_file_does_not_bring_a_revoked_key_back() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let made = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        fs::write(&path, text).expect("written");
+        path.to_str().expect("UTF-8").to_owned()
+    };
+    let secret = made("secret", crate::attacks::SECRET);
+    let settings = [("SECRET_KEY_FILE", &*secret)];
+    let mut server = Server::start_with(&settings);
+    server.register("ann@example.com").await;
+    let session = server.login("ann@example.com").await;
+    let token = text(&session, "access_token");
+    let leaked = kid(&token);
+    let revoked =
+        json_of(&server.command(&["keys", "revoke", &leaked, "--yes", "--json"], &settings));
+    assert_eq!(revoked["revoked"], leaked.as_str());
+    let refused_at = async |url: &str| {
+        let client = reqwest::Client::new();
+        let answer = client
+            .get(format!("{url}/api/me"))
+            .bearer_auth(&token)
+            .send()
+            .await;
+        refused(answer.expect("an answer"), 401, "signing_key_revoked").await;
+    };
+    until(&server, &token, 401).await;
+    refused_at(&server.url).await;
+    // Another machine still has the file, and whoever restores it writes it again.
+    let twin = server.twin(&settings);
+    refused_at(&twin.url).await;
+    made("secret", crate::attacks::SECRET);
+    server.restart_with(&settings);
+    refused_at(&server.url).await;
+    // What the same secret forges in the name of that key opens nothing either.
+    let forged = crate::attacks::keys();
+    let subject = text(&session["user"], "id");
+    let forged = forged.token().claim("sub", subject).sign();
+    assert_eq!(kid(&forged), leaked);
+    assert_eq!(
+        server.get("/api/me", &forged).await.status(),
+        StatusCode::UNAUTHORIZED
+    );
+    let renewed = refresh(&server, &text(&session, "refresh_token")).await;
+    let renewed = text(&renewed, "access_token");
+    assert_ne!(kid(&renewed), leaked);
+    assert_eq!(
+        server.get("/api/me", &renewed).await.status(),
+        StatusCode::OK
+    );
+}

@@ -10,6 +10,8 @@ mod browser;
 #[cfg(feature = "s3")]
 mod bucket;
 mod canary;
+#[cfg(feature = "full")]
+mod canary_services;
 mod chromium;
 mod commands;
 mod connections;
@@ -18,6 +20,7 @@ mod cross_origin;
 mod database_tls;
 mod deploy;
 mod flood;
+mod heads;
 mod images;
 mod incidents;
 mod keys;
@@ -38,10 +41,14 @@ mod postgres;
 mod postgres_operations;
 #[cfg(feature = "postgres")]
 mod privileges;
+#[cfg(feature = "postgres")]
+mod production;
 mod readme;
 mod recorder;
 mod recovery;
 mod refusals;
+#[cfg(feature = "postgres")]
+mod schemathesis;
 mod secret_sources;
 mod server;
 #[allow(dead_code, reason = "shared with the tests of the library")]

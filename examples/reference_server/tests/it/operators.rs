@@ -1,14 +1,11 @@
 //! What operators see: the description of the interface, and numbers.
 
-use std::process::{Command, Stdio};
-
 use reqwest::{Client, Method, StatusCode};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::server::{PASSWORD, Server, binary, text};
-use crate::services::skipped;
 
-fn document() -> Value {
+pub(crate) fn document() -> Value {
     let output = binary().arg("openapi").output().expect("the command runs");
     assert!(output.status.success());
     serde_json::from_slice(&output.stdout).expect("JSON")
@@ -281,61 +278,4 @@ async fn whom_to_tell_about_a_hole_is_published() {
         .output()
         .expect("it runs");
     assert_eq!(output.status.code(), Some(78));
-}
-
-/// Another reader of the description, which asks thousands of odd things.
-#[tokio::test]
-async fn schemathesis_finds_nothing_that_is_not_described() {
-    let found = Command::new("schemathesis")
-        .arg("--version")
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status();
-    if !found.is_ok_and(|status| status.success()) {
-        skipped("schemathesis");
-        return;
-    }
-    let settings = [
-        ("LIMIT_API", "1000000/1m"),
-        ("LIMIT_LOGIN_IP", "1000000/1m"),
-        ("LIMIT_LOGIN_ACCOUNT", "1000000/1m"),
-    ];
-    let server = Server::start_with(&settings);
-    let admin = server.admin(&[]).await;
-    // One way to sign in at a time, as it must be.
-    let mut document = document();
-    document["components"]["securitySchemes"]
-        .as_object_mut()
-        .expect("schemes")
-        .remove("cookieAuth");
-    for methods in document["paths"]
-        .as_object_mut()
-        .expect("paths")
-        .values_mut()
-    {
-        for operation in methods.as_object_mut().expect("methods").values_mut() {
-            if operation["security"].is_array() {
-                operation["security"] = json!([{"bearerAuth": []}]);
-            }
-        }
-    }
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("openapi.json");
-    std::fs::write(&path, document.to_string()).expect("written");
-    // What ends the session that it works with is left out.
-    let output = Command::new("schemathesis")
-        .current_dir(folder.path())
-        .arg("run")
-        .arg(&path)
-        .args(["--url", &server.url, "-H", &format!("Authorization: Bearer {admin}")])
-        .args(["--exclude-path", "/api/auth/logout", "--exclude-name", "DELETE /api/me"])
-        .args(["--exclude-path-regex", "admin/incidents/.*actions"])
-        .args(["--checks", "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"])
-        .args(["--phases", "coverage,fuzzing", "-n", "25", "--workers", "2", "--seed", "1"])
-        .output()
-        .expect("it runs");
-    let said = String::from_utf8_lossy(&output.stdout);
-    let log = server.log();
-    let failed: Vec<_> = log.lines().filter(|line| line.contains("failed")).collect();
-    assert!(output.status.success(), "{said}\n{}", failed.join("\n"));
 }
