@@ -168,6 +168,13 @@ fn files_for_deployment_name_settings_that_exist() {
             "{name}"
         );
     }
+    // Every secret that something reads comes from a file.
+    for rest in compose.split("/run/secrets/").skip(1) {
+        let named = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+        let name: String = rest.chars().take_while(|c| named(*c)).collect();
+        let file = format!("\n  {name}: {{ file: secrets/{name} }}\n");
+        assert!(compose.contains(&file), "{name}");
+    }
     // What nginx is in, and what the servers believe.
     assert_eq!(compose.matches("172.30.0.0/24").count(), 2);
     assert!(read("nginx/rampart.conf").contains("X-Forwarded-For $remote_addr;"));
