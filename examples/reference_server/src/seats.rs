@@ -19,6 +19,10 @@ use tokio::time::Instant;
 /// How long until another one is asked to leave, if the first one has not.
 const AGAIN: Duration = Duration::from_millis(100);
 
+/// How much longer than others somebody may be silent who has asked something before: a
+/// browser comes back to its connection.
+const KNOWN: Duration = Duration::from_secs(10);
+
 /// How long a client is waited for when the process stops: for a request, and for the
 /// rest of one.
 const LAST_REQUEST: Duration = Duration::from_secs(1);
@@ -53,6 +57,8 @@ struct State {
     unfinished: usize,
     /// When its client sent something last, or was answered.
     moved: Instant,
+    /// Whether it has been answered something.
+    served: bool,
     leaving: bool,
 }
 
@@ -103,6 +109,7 @@ impl Seats {
                 requests: 0,
                 unfinished: 0,
                 moved: Instant::now(),
+                served: false,
                 leaving: false,
             }),
             leave: Notify::new(),
@@ -125,7 +132,8 @@ impl Seats {
         let taken = self.taken();
         let waiting = taken.seats.values().filter_map(|seat| {
             let state = seat.state();
-            state.waits().then_some((seat, state.moved))
+            let credit = if state.served { KNOWN } else { Duration::ZERO };
+            state.waits().then(|| (seat, state.moved + credit))
         });
         let waiting: Vec<_> = waiting.collect();
         let mut crowds: HashMap<IpAddr, usize> = HashMap::new();
@@ -209,6 +217,7 @@ impl Drop for Busy {
     fn drop(&mut self) {
         let mut state = self.0.state();
         state.requests -= 1;
+        state.served = true;
         state.moved = Instant::now();
     }
 }
@@ -324,6 +333,23 @@ mod tests {
         seated.seat.left().await;
         drop(seated);
         next.await.expect("a seat");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_has_asked_before_may_be_silent_for_longer() {
+        let seats = Seats::new(2);
+        let known = seats.take(client(1)).await;
+        drop(known.seat.begin());
+        tokio::time::advance(KNOWN / 2).await;
+        let stranger = seats.take(client(1)).await;
+        tokio::time::advance(KNOWN / 4).await;
+        seats.make_room();
+        assert!(leaves(&stranger) && !leaves(&known));
+        drop(stranger);
+        tokio::time::advance(KNOWN / 2).await;
+        let stranger = seats.take(client(1)).await;
+        seats.make_room();
+        assert!(leaves(&known) && !leaves(&stranger));
     }
 
     #[test]

