@@ -4,19 +4,30 @@ use crate::rejection::Refusal;
 #[cfg(feature = "upload")]
 use crate::rejection::Rejection;
 
+/// Who sent a request, as far as it is known where it is told.
+#[derive(Clone, Copy)]
+pub(crate) struct Sender<'a> {
+    pub(crate) request_id: &'a str,
+    /// The subject of a token that was verified.
+    pub(crate) subject: Option<&'a str>,
+    pub(crate) address: Option<&'a dyn std::fmt::Display>,
+}
+
 /// Says that a request was refused. Never carries what a client wrote.
-pub(crate) fn refused(refusal: &Refusal, request_id: &str) {
+pub(crate) fn refused(refusal: &Refusal, sender: Sender<'_>) {
     #[cfg(feature = "tracing")]
     tracing::info!(
         target: "tower_rampart",
         policy = refusal.policy(),
         code = refusal.code().as_str(),
         kind = refusal.kind(),
-        request_id,
+        request_id = sender.request_id,
+        subject = sender.subject,
+        address = sender.address.map(tracing::field::display),
         "request refused"
     );
     #[cfg(not(feature = "tracing"))]
-    let _ = (refusal, request_id);
+    let _ = (refusal, sender.request_id, sender.subject, sender.address);
 }
 
 /// Says that a request would have been refused, were the policy enforced.

@@ -21,7 +21,8 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode, request};
 
 use bytes::Bytes;
 
-use crate::identity::RequestId;
+use crate::identity::{ClientAddr, Principal, RequestId};
+use crate::trace::Sender;
 
 pub use code::RejectionCode;
 pub use grpc::GrpcStatus;
@@ -153,7 +154,7 @@ impl Rejection {
     /// Renders the refusal, tells the log, and leaves the [`Refusal`] behind.
     pub(crate) fn respond(self, policy: &'static str, head: &request::Parts) -> Response<Bytes> {
         let refusal = self.refusal(policy);
-        crate::trace::refused(&refusal, request_id(head));
+        crate::trace::refused(&refusal, sender(head));
         self.render(refusal, head)
     }
 
@@ -207,6 +208,15 @@ impl Rejection {
             .or_insert(HeaderValue::from_static("no-store"));
         response.extensions_mut().insert(refusal);
         response
+    }
+}
+
+fn sender(head: &request::Parts) -> Sender<'_> {
+    let address = head.extensions.get::<ClientAddr>();
+    Sender {
+        request_id: request_id(head),
+        subject: head.extensions.get().map(Principal::subject),
+        address: address.map(|address| address as &dyn fmt::Display),
     }
 }
 

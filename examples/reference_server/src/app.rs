@@ -22,7 +22,7 @@ use tower_rampart::stack::{RampartExt as _, Secured};
 use tower_rampart::upload::UploadLayer;
 use tracing::Instrument as _;
 
-use crate::audit::Audit;
+use crate::audit::{self, Audit};
 use crate::credentials::NewPasswords;
 use crate::db::Db;
 use crate::desk::Desk;
@@ -148,7 +148,9 @@ pub(crate) fn router(app: App, layers: &Layers) -> Secured {
     let uploads = uploads
         .route_layer(layers.account.clone())
         .route_layer(read_on(app.upload.max_bytes));
+    let noted = axum::middleware::from_fn_with_state(app.clone(), audit::note_refusals);
     let account = account
+        .route_layer(noted)
         .route_layer(layers.account.clone())
         .route_layer(read_on(JSON_BYTES as u64))
         .merge(uploads);

@@ -6,8 +6,12 @@
 //! requirements; nobody has certified it. `.ci/asvs-mutations` takes each
 //! protection away in turn, and expects the test to fail.
 
+mod v10_keys;
+mod v12_services;
 mod v14_data;
+mod v16_events;
 mod v1_input;
+mod v1_more;
 mod v3_browser;
 mod v4_http;
 mod v5_files;
