@@ -112,6 +112,13 @@ async fn tail(
             let row = described(row);
             say(&if json { row.to_string() } else { line(&row) });
         }
+        let gone = crate::terminal::lost();
+        if let Some(error) = gone {
+            return match error.kind() {
+                std::io::ErrorKind::BrokenPipe => Ok(()),
+                _ => Err(format!("standard output: {error}").into()),
+            };
+        }
         if !follow {
             return Ok(());
         }

@@ -23,6 +23,7 @@ use crate::session_commands::{self, SessionsCommand};
 use crate::settings::{Flags, Settings};
 use crate::user_commands::{self, UsersCommand};
 
+use crate::terminal;
 pub(crate) use crate::terminal::{complain, say};
 
 /// `EX_CONFIG` of sysexits.
@@ -136,7 +137,25 @@ enum Command {
 /// Runs the command line.
 pub(crate) fn run() -> ExitCode {
     let Cli { command, flags } = Cli::parse();
-    match command.unwrap_or(Command::Serve) {
+    let command = command.unwrap_or(Command::Serve);
+    // Whoever starts a server may close its output once it knows enough.
+    let told = !matches!(command, Command::Serve);
+    let done = obey(command, flags);
+    match terminal::lost().filter(|_| told) {
+        None => done,
+        Some(error) => {
+            if error.kind() != std::io::ErrorKind::BrokenPipe {
+                complain(&format!(
+                    "standard output: {error}; not all of it was written"
+                ));
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn obey(command: Command, flags: Flags) -> ExitCode {
+    match command {
         Command::Serve => with_config(flags, serve::run),
         Command::GenSecret(new) => secret_commands::generate(&new),
         Command::Secret { command } => secret_commands::run(&Settings::from_env(flags), command),

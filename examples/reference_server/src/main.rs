@@ -29,6 +29,7 @@ mod keys;
 mod layers;
 mod limits;
 mod listen;
+mod log_lines;
 mod mail;
 mod me;
 mod metadata;

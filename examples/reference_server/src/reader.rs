@@ -200,6 +200,12 @@ fn bucket_of(bucket: &str, settings: &Settings) -> Result<Storage, &'static str>
         );
     }
     let settings = settings.starting_with("AWS_");
+    let has = |name: &str| settings.iter().any(|(known, _)| known == name);
+    if has("AWS_ACCESS_KEY_ID") != has("AWS_SECRET_ACCESS_KEY") {
+        return Err(
+            "needs AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or neither, where the machine has a role; set both",
+        );
+    }
     let endpoint = settings
         .iter()
         .find(|(name, _)| name.starts_with("AWS_ENDPOINT"));

@@ -40,7 +40,7 @@ pub(crate) async fn forgot(
             if user.disabled_at.is_some() {
                 return Ok(());
             }
-            let sent = app.post.queue_reset(&user.id, PASSWORD_RESET).await?;
+            let sent = app.post.queue_reset(&user.id, PASSWORD_RESET, None).await?;
             let entry = Entry::info("x_rampart_password_reset_requested");
             app.audit
                 .note(entry.subject(user.id).from(&caller).detail("mail", sent));

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinSet;
 use tower_rampart::clock::SystemClock;
 use tower_rampart::password::calibrate_cost;
 use tower_rampart::session::{SecurityEventKind, SecurityEventReceiver};
@@ -19,6 +20,7 @@ use crate::db::{Db, Location, is_open_to_others};
 use crate::house::House;
 use crate::keys;
 use crate::listen::{self, Stop, stopped};
+use crate::log_lines::LogLines;
 use crate::mail::{self, MailRoute};
 use crate::objects::Storage;
 use crate::{operators, peppers, secrets, sweep, switches, telemetry};
@@ -40,7 +42,7 @@ pub(crate) fn run(config: Config) -> Result<()> {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr);
+        .with_writer(|| LogLines);
     if config.production {
         log.json().init()
     } else {
@@ -80,13 +82,16 @@ async fn serve(config: Config) -> Result<()> {
     let stop = stop_signal()?;
     greet(&config, address, admin.local_addr()?, cost);
 
-    let following = tokio::spawn(issuer.clone().follow_revocations());
     audit
         .write(Entry::info("sys_startup").detail("version", env!("CARGO_PKG_VERSION")))
         .await?;
-    let writing = tokio::spawn(write_down(happened, audit.clone()));
-    let mailing = tokio::spawn(mail::follow(post, audit.clone()));
-    let rotating = tokio::spawn(keys::follow(
+    let mut writing = tokio::spawn(write_down(happened, audit.clone()));
+    let mut followers = JoinSet::new();
+    followers.spawn(issuer.clone().follow_revocations());
+    if post.can_send() {
+        followers.spawn(mail::follow(post, audit.clone()));
+    }
+    followers.spawn(keys::follow(
         keys,
         config.settings.clone(),
         app.db.clone(),
@@ -94,8 +99,8 @@ async fn serve(config: Config) -> Result<()> {
         app.readiness.clone(),
         audit.clone(),
     ));
-    let sweeping = tokio::spawn(sweep::follow(app.clone()));
-    let switching = tokio::spawn(switches::follow(app.switches.clone(), app.db.clone()));
+    followers.spawn(sweep::follow(app.clone()));
+    followers.spawn(switches::follow(app.switches.clone(), app.db.clone()));
     let operators = operators::routes(app.clone(), &layers, metrics);
     let router = app::router(app, &layers);
     let public = listen::serve(listener, router, stop.clone());
@@ -104,23 +109,32 @@ async fn serve(config: Config) -> Result<()> {
         stopped(stop).await;
         tokio::time::sleep(SHUTDOWN).await;
     };
-    tokio::select! {
-        ((), ()) = async { tokio::join!(public, operators) } => {}
-        () = too_late => tracing::warn!("requests were still open when the server stopped"),
-    }
-    audit.note(Entry::info("sys_shutdown"));
-    for task in [following, rotating, sweeping, switching, mailing] {
-        task.abort();
-        let _ = task.await;
-    }
+    // What follows keys and sessions never ends by itself. Without it a server would
+    // believe what it must not, so it does not go on.
+    let broken = tokio::select! {
+        ((), ()) = async { tokio::join!(public, operators) } => false,
+        () = too_late => {
+            tracing::warn!("requests were still open when the server stopped");
+            false
+        }
+        _ = followers.join_next() => true,
+        _ = &mut writing => true,
+    };
+    audit.note(Entry::info("sys_shutdown").detail("broken", broken));
+    followers.shutdown().await;
     // The last events come first: the router is gone, and its issuer with it.
-    writing.abort();
-    let _ = writing.await;
+    if !writing.is_finished() {
+        writing.abort();
+        let _ = writing.await;
+    }
     drop(audit);
     if tokio::time::timeout(LAST_WORDS, auditing).await.is_err() {
         tracing::error!("the last events could not be written");
     }
-    Ok(())
+    match broken {
+        true => Err("a task that has to run ended; the log says why".into()),
+        false => Ok(()),
+    }
 }
 
 /// How long the last events may take to be written.
@@ -138,6 +152,9 @@ pub(crate) fn private_paths(config: &Config) -> Vec<PathBuf> {
         Storage::Folder(path) => paths.push(path.clone()),
         #[cfg(feature = "s3")]
         Storage::Bucket { .. } => {}
+    }
+    for name in ["secret-key", "password-pepper"] {
+        paths.push(config.data_dir.join(name));
     }
     paths.retain(|path| path.exists());
     paths

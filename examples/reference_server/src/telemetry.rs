@@ -104,7 +104,7 @@ pub(crate) async fn show(State((app, handle)): State<(App, PrometheusHandle)>) -
     counter!("rampart_password_hashes_total").absolute(pool.done);
     counter!("rampart_password_refused_total").absolute(pool.refused);
     gauge!("rampart_read_only").set(f64::from(u8::from(app.switches.is_read_only())));
-    if let Ok(counts) = app.db.mail_counts(None).await {
+    if let Ok(counts) = app.db.mail_counts(None, None).await {
         gauge!("rampart_mail_queued").set(counts.queued as f64);
         gauge!("rampart_mail_failed").set(counts.failed as f64);
     }

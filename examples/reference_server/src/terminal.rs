@@ -1,12 +1,24 @@
 //! Talking to whoever called.
 
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
-use std::sync::mpsc;
+use std::sync::{Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
-/// Writes a line for whoever called. A closed pipe is no reason to panic.
+/// What was written last could not be, and why.
+static LOST: Mutex<Option<std::io::Error>> = Mutex::new(None);
+
+/// Writes a line for whoever called. That it could not be written is no reason to stop in
+/// the middle; [`lost`] tells it at the end.
 pub(crate) fn say(text: &str) {
-    let _ = writeln!(std::io::stdout(), "{text}");
+    let mut out = std::io::stdout().lock();
+    if let Err(error) = writeln!(out, "{text}").and_then(|()| out.flush()) {
+        *LOST.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+    }
+}
+
+/// Why a line could not be written, if one could not.
+pub(crate) fn lost() -> Option<std::io::Error> {
+    LOST.lock().unwrap_or_else(PoisonError::into_inner).take()
 }
 
 /// Whom an action concerns.

@@ -126,7 +126,7 @@ async fn force_reset(desk: &Desk, whose: &Whose, how: &How) -> Result<()> {
                 &json!({"accounts": 1, "email": user.email, "mail": mail}),
                 || match mail {
                     true => format!(
-                        "{} has to set another password; a mail with a link is on its way",
+                        "{} has to set another password; a mail with a link is noted, and a running server sends it",
                         user.email
                     ),
                     false => format!("{} has to set another password", user.email),

@@ -131,7 +131,16 @@ pub(crate) async fn act(
             json!({"accounts": desk.force_reset_everyone(by).await?})
         }
         Action::Notify => {
-            let template = input.template.as_deref().unwrap_or("breach");
+            // Told wrongly, it cannot be taken back.
+            let scenario = incident.scenario.as_deref().and_then(Scenario::of);
+            let usual = scenario.and_then(Scenario::template);
+            let template = input.template.as_deref().or(usual).ok_or_else(|| {
+                ApiError::new(
+                    StatusCode::UNPROCESSABLE_ENTITY,
+                    "invalid_members",
+                    "name a template: this incident has none of its own",
+                )
+            })?;
             json!({"mails": desk.notify(by, &id, template, None).await?})
         }
         Action::ReadOnly => {
@@ -142,7 +151,7 @@ pub(crate) async fn act(
         }
         Action::Close => {
             desk.close_incident(by, &id).await?;
-            json!({"closed": true})
+            json!({"closed": true, "read_only": app.switches.is_read_only()})
         }
     };
     Ok(Json(json!({"incident": id, "outcome": outcome})))

@@ -43,6 +43,7 @@ fn by<'a>(principal: &'a Principal, caller: &'a Caller, reason: Option<&'a str>)
         operator: None,
         reason,
         incident: None,
+        about: None,
         caller: Some(caller),
     }
 }

@@ -64,14 +64,7 @@ pub(crate) fn run(config: &Config, to: Option<&Path>, json: bool) -> Result<()> 
                 #[cfg(feature = "postgres")]
                 Location::Postgres(_) => (Kind::Postgres, "dump"),
             };
-            let path = folder.join(format!("rampart-{stamp}.{extension}"));
-            // Nobody else can read it from the first byte on.
-            OpenOptions::new()
-                .write(true)
-                .create_new(true)
-                .mode(0o600)
-                .open(&path)
-                .map_err(|error| format!("{}: {error}", path.display()))?;
+            let path = new_file(&folder, &stamp, extension)?;
             let (tables, protections) = match copy(config, &path).await {
                 Ok(copied) => copied,
                 Err(error) => {
@@ -109,6 +102,30 @@ pub(crate) fn run(config: &Config, to: Option<&Path>, json: bool) -> Result<()> 
             });
             Ok(())
         })
+}
+
+/// Makes a file that nobody else can read from the first byte on, with a name of its own:
+/// somebody else may make a copy in the same second.
+fn new_file(folder: &Path, stamp: &str, extension: &str) -> Result<PathBuf> {
+    for number in 1..100 {
+        let more = if number == 1 {
+            String::new()
+        } else {
+            format!("-{number}")
+        };
+        let path = folder.join(format!("rampart-{stamp}{more}.{extension}"));
+        let made = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&path);
+        match made {
+            Ok(_) => return Ok(path),
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(format!("{}: {error}", path.display()).into()),
+        }
+    }
+    Err(format!("{} has too many copies of this second", folder.display()).into())
 }
 
 async fn copy(config: &Config, path: &Path) -> Result<(Digests, Vec<String>)> {

@@ -98,7 +98,7 @@ impl Database {
                 .iter()
                 .filter(|incident| incident.closed_at.is_none())
                 .count(),
-            failed_mails: db.mail_counts(None).await?.failed,
+            failed_mails: db.mail_counts(None, None).await?.failed,
             old_hashes,
         })
     }

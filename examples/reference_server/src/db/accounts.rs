@@ -4,6 +4,7 @@ use uuid::Uuid;
 
 use super::pictures::only_of;
 use super::{Db, Result, now, on};
+use crate::mail::CANARIES;
 
 /// An account.
 #[derive(Clone, sqlx::FromRow)]
@@ -187,7 +188,25 @@ impl Db {
 
     /// Counts accounts.
     pub(crate) async fn count_users(&self) -> Result<i64> {
-        on!(self, pool => sqlx::query_scalar("SELECT count(*) FROM users").fetch_one(pool).await)
+        on!(self, pool => {
+            sqlx::query_scalar("SELECT count(*) FROM users WHERE email NOT LIKE $1")
+                .bind(format!("%{CANARIES}"))
+                .fetch_one(pool)
+                .await
+        })
+    }
+
+    /// Removes accounts that were there to prove something, and that are older than they
+    /// ever get.
+    pub(crate) async fn remove_canaries(&self, before: i64) -> Result<u64> {
+        on!(self, pool => {
+            let done = sqlx::query("DELETE FROM users WHERE email LIKE $1 AND created_at < $2")
+                .bind(format!("%{CANARIES}"))
+                .bind(before)
+                .execute(pool)
+                .await?;
+            Ok(done.rows_affected())
+        })
     }
 
     /// Removes an account that has no pictures any more; tells whether it is gone.

@@ -162,6 +162,16 @@ impl Db {
         })
     }
 
+    /// Reads the end of the log, with its proof.
+    pub(crate) async fn audit_head(&self) -> Result<Option<(AuditHead, String)>> {
+        on!(self, pool => {
+            let head: Option<ProvedHead> = sqlx::query_as("SELECT seq, hash, proof FROM audit_head WHERE id = 1")
+                .fetch_optional(pool)
+                .await?;
+            Ok(head.map(|ProvedHead { head, proof }| (head, proof)))
+        })
+    }
+
     /// Follows the chain from its first row to its last, and hands each one to
     /// `check`; all rows and the head are of one moment. Returns the head and its proof.
     pub(crate) async fn walk_audit(

@@ -88,12 +88,22 @@ impl Location {
     /// If there is none.
     pub(crate) fn must_be_there(&self) -> std::result::Result<(), Unusable> {
         match self {
-            Self::Sqlite(path) if !path.exists() => Err(Unusable(format!(
-                "RAMPART_DATA_DIR: there is no database at {}; write the folder of the server, which makes one at its \
-                 first start",
-                path.display()
-            ))),
-            _ => Ok(()),
+            Self::Sqlite(path) => match std::fs::metadata(path) {
+                Ok(file) if file.len() > 0 => Ok(()),
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    Err(Unusable(format!(
+                        "RAMPART_DATA_DIR: {} cannot be looked at: {error}; run this as the user of the server",
+                        path.display()
+                    )))
+                }
+                _ => Err(Unusable(format!(
+                    "RAMPART_DATA_DIR: there is no database at {}; write the folder of the server, which makes one at its \
+                     first start",
+                    path.display()
+                ))),
+            },
+            #[cfg(feature = "postgres")]
+            Self::Postgres(_) => Ok(()),
         }
     }
 }
@@ -142,16 +152,29 @@ impl Db {
     pub(crate) async fn open(location: &Location) -> Opened<Self> {
         let db = match location {
             Location::Sqlite(path) => {
-                let db = Self::open_file(path).await?;
-                db.migrate().await?;
-                db
+                let opened = async {
+                    let db = Self::open_file(path).await?;
+                    db.migrate().await?;
+                    Ok::<_, Box<dyn std::error::Error>>(db)
+                };
+                opened
+                    .await
+                    .map_err(|error| format!("{} cannot be opened: {error}", path.display()))?
             }
             #[cfg(feature = "postgres")]
             Location::Postgres(options) => Self::connect(options.as_ref().clone()).await?,
         };
         db.check_version().await?;
-        db.ping().await.map_err(|error| {
-            format!("the database lacks tables; run `reference-server migrate`: {error}")
+        db.ping().await.map_err(|error| match location {
+            // Its tables were made when it was opened, so somebody took one away since.
+            Location::Sqlite(path) => format!(
+                "{} lacks a table that it had, or is damaged: {error}; keep it as it is, and restore a copy (`restore-drill` proves which is good)",
+                path.display()
+            ),
+            #[cfg(feature = "postgres")]
+            Location::Postgres(_) => {
+                format!("the database lacks tables; run `reference-server migrate`: {error}")
+            }
         })?;
         Ok(db)
     }

@@ -3,6 +3,7 @@
 use uuid::Uuid;
 
 use super::{Db, Result, now, on};
+use crate::mail::CANARIES;
 
 /// A mail whose turn it is.
 #[derive(Clone, Debug, sqlx::FromRow)]
@@ -32,6 +33,8 @@ pub(crate) struct NewToken<'a> {
     pub(crate) expires_at: i64,
     /// Whether an operator sends it: strangers cannot use up how many there may be.
     pub(crate) by_operator: bool,
+    /// About which incident it is.
+    pub(crate) incident: Option<&'a str>,
 }
 
 /// How many tokens an account gets in an hour, so that nobody fills its mailbox.
@@ -81,12 +84,13 @@ impl Db {
                 return Ok(false);
             }
             sqlx::query(
-                "INSERT INTO outbox (id, user_id, template, token_id, next_attempt_at, created_at) VALUES ($1, $2, $3, $1, $4, $4)",
+                "INSERT INTO outbox (id, user_id, template, token_id, incident_id, next_attempt_at, created_at) VALUES ($1, $2, $3, $1, $5, $4, $4)",
             )
             .bind(token.id)
             .bind(user)
             .bind(template)
             .bind(now())
+            .bind(token.incident)
             .execute(&mut *transaction)
             .await?;
             transaction.commit().await?;
@@ -208,12 +212,14 @@ impl Db {
             }
             let done = sqlx::query(
                 "INSERT INTO outbox (id, user_id, template, incident_id, next_attempt_at, created_at) \
-                 SELECT $1 || '.' || id || '.' || $2, id, $2, $1, $3, $3 FROM users WHERE id <> $4 ON CONFLICT DO NOTHING",
+                 SELECT $1 || '.' || id || '.' || $2, id, $2, $1, $3, $3 FROM users WHERE id <> $4 \
+                 AND email NOT LIKE $5 ON CONFLICT DO NOTHING",
             )
             .bind(incident)
             .bind(template)
             .bind(now())
             .bind(except.unwrap_or_default())
+            .bind(format!("%{CANARIES}"))
             .execute(&mut *transaction)
             .await?;
             transaction.commit().await?;
@@ -231,13 +237,14 @@ impl Db {
     ) -> Result<i64> {
         on!(self, pool => {
             sqlx::query_scalar(
-                "SELECT count(*) FROM users WHERE id <> $3 \
+                "SELECT count(*) FROM users WHERE id <> $3 AND email NOT LIKE $4 \
                  AND created_at <= (SELECT opened_at FROM incidents WHERE id = $1) AND NOT EXISTS \
                  (SELECT 1 FROM outbox WHERE user_id = users.id AND incident_id = $1 AND template = $2)",
             )
             .bind(incident)
             .bind(template)
             .bind(except)
+            .bind(format!("%{CANARIES}"))
             .fetch_one(pool)
             .await
         })
@@ -347,13 +354,19 @@ impl Db {
         })
     }
 
-    /// Counts mails, of one incident or all.
-    pub(crate) async fn mail_counts(&self, incident: Option<&str>) -> Result<MailCounts> {
+    /// Counts mails, of one incident or all, with one template or any.
+    pub(crate) async fn mail_counts(
+        &self,
+        incident: Option<&str>,
+        template: Option<&str>,
+    ) -> Result<MailCounts> {
         on!(self, pool => {
             let rows: Vec<(String, i64)> = sqlx::query_as(
-                "SELECT status, count(*) FROM outbox WHERE ($1 IS NULL OR incident_id = $1) GROUP BY status",
+                "SELECT status, count(*) FROM outbox WHERE ($1 IS NULL OR incident_id = $1) AND ($2 IS NULL OR template = $2) \
+                 GROUP BY status",
             )
             .bind(incident)
+            .bind(template)
             .fetch_all(pool)
             .await?;
             let count = |name: &str| rows.iter().find(|(status, _)| status == name).map_or(0, |(_, count)| *count);

@@ -192,7 +192,10 @@ impl Desk {
             self.end_all_of(user, EndReason::SecurityIncident).await?;
             self.db.force_reset(Some(user)).await?;
             self.end_all_of(user, EndReason::SecurityIncident).await?;
-            Ok(self.post.queue_reset(user, SET_A_NEW_PASSWORD).await?)
+            Ok(self
+                .post
+                .queue_reset(user, SET_A_NEW_PASSWORD, by.incident)
+                .await?)
         };
         self.recorded(
             by,

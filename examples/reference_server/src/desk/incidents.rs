@@ -28,6 +28,7 @@ impl Desk {
         self.mail_leaves()?;
         let by = By {
             incident: Some(incident),
+            about: Some(template),
             ..by
         };
         let work = async {

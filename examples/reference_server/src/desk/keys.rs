@@ -56,6 +56,31 @@ impl Desk {
             .await
     }
 
+    /// Stops believing every key, those too that do not sign any more or not yet. Returns
+    /// which, and the one that signs in their place.
+    pub(crate) async fn revoke_keys(&self, by: By<'_>) -> Result<(Vec<String>, Option<KeyRow>)> {
+        let listed = {
+            let set = self.keys().await?.key_set().map_err(boxed)?;
+            set.list(SystemClock.unix_now())
+        };
+        let believed =
+            |state: &KeyState| !matches!(state, KeyState::Compromised | KeyState::Retired);
+        let (mut kids, mut successor) = (Vec::new(), None);
+        // The one that signs comes first, and what takes its place with it.
+        let first = listed
+            .iter()
+            .filter(|(.., state)| *state == KeyState::Active);
+        let others = listed
+            .iter()
+            .filter(|(.., state)| believed(state) && *state != KeyState::Active);
+        for (kid, ..) in first.chain(others) {
+            let revoked = self.revoke_key(by, Some(kid)).await?;
+            successor = successor.or(revoked.successor);
+            kids.push(revoked.kid);
+        }
+        Ok((kids, successor))
+    }
+
     /// Stops believing a key: the one that signs, unless another one is named.
     pub(crate) async fn revoke_key(&self, by: By<'_>, kid: Option<&str>) -> Result<Revoked> {
         let work = async {

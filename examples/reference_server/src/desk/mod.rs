@@ -68,6 +68,8 @@ pub(crate) struct By<'a> {
     pub(crate) operator: Option<&'a str>,
     pub(crate) reason: Option<&'a str>,
     pub(crate) incident: Option<&'a str>,
+    /// What it is about: a template, say.
+    pub(crate) about: Option<&'a str>,
     pub(crate) caller: Option<&'a Caller>,
 }
 
@@ -79,6 +81,7 @@ impl By<'_> {
             operator: None,
             reason: None,
             incident: None,
+            about: None,
             caller: None,
         }
     }
@@ -108,6 +111,7 @@ impl Desk {
     ) -> std::result::Result<(Self, tokio::task::JoinHandle<()>), Box<dyn std::error::Error>> {
         data_folder(config)?;
         let db = Db::open(&config.database).await?;
+        Configured::must_be_known(config, &db).await?;
         let configured = Configured::of(config)?;
         let secret = configured.shared_secret();
         let transport = Transport::open(&config.mail)?;
@@ -214,6 +218,9 @@ impl Desk {
             }
             if let Some(incident) = by.incident {
                 entry = entry.incident(incident);
+            }
+            if let Some(about) = by.about {
+                entry = entry.detail("about", about);
             }
             if let Some(operator) = by.operator {
                 entry = entry.detail("operator", operator);

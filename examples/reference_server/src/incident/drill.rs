@@ -11,7 +11,8 @@ use tower_rampart::password::Password;
 use uuid::Uuid;
 
 use super::inside::Inside;
-use super::respond::{Plan, Scenario, Step, respond};
+use super::respond::{Plan, Step, respond};
+use super::scenario::Scenario;
 use super::{line, notify};
 use crate::audit;
 use crate::cli::say;
@@ -151,7 +152,7 @@ impl Drill<'_> {
                 },
                 user: None,
             };
-            let response = respond(&inside, &config, &plan, |_| {}).await?;
+            let response = respond(&inside, &config, &plan, None, |_| {}).await?;
             for step in response.steps {
                 let named = Step {
                     step: format!("{}: {}", response.scenario, step.step),
@@ -163,8 +164,12 @@ impl Drill<'_> {
                 self.steps.push(named);
             }
             let begun = Instant::now();
-            let counts =
-                notify::send(&inside.app.desk, &response.incident, NonZeroU32::MAX).await?;
+            let Some(template) = scenario.template() else {
+                inside.close().await;
+                continue;
+            };
+            let (desk, id) = (&inside.app.desk, &response.incident);
+            let counts = notify::send(desk, id, template, NonZeroU32::MAX).await?;
             let written = self.mails(&response.incident)?;
             let expected = usize::try_from(counts.sent)?;
             let step = format!("{}: mails arrived", response.scenario);

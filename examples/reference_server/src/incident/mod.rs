@@ -1,10 +1,12 @@
-//! `incident respond`, `notify`, `open`, `close`, `list`, `report` and `drill`.
+//! `incident respond`, `notify`, `open`, `close`, `read-only`, `list`, `report` and `drill`.
 
 mod drill;
 mod inside;
 mod notify;
 mod report;
 mod respond;
+mod response;
+mod scenario;
 
 use std::num::NonZeroU32;
 
@@ -13,15 +15,17 @@ use serde_json::json;
 
 use crate::cli::{complain, say};
 use crate::config::Config;
-use crate::db::{Db, Incident};
+use crate::db::{Db, Incident, MailCounts};
 use crate::desk::Desk;
 use crate::how::How;
+use crate::switches::READ_ONLY;
 use crate::terminal::Concerns;
 use respond::Plan;
 
 pub(crate) use inside::{Canary, Inside};
 pub(crate) use report::json as told;
-pub(crate) use respond::{Scenario, Step};
+pub(crate) use respond::Step;
+pub(crate) use scenario::Scenario;
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
@@ -79,6 +83,15 @@ pub(crate) enum IncidentCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Refuses changes to everybody, or lets them through again; running servers follow
+    /// within two seconds.
+    ReadOnly {
+        /// On or off.
+        #[arg(value_enum)]
+        state: State,
+        #[command(flatten)]
+        how: How,
+    },
     /// Lists incidents, newest first.
     List {
         /// Prints JSON.
@@ -99,6 +112,15 @@ pub(crate) enum IncidentCommand {
         #[arg(long)]
         json: bool,
     },
+}
+
+/// Whether something is switched on.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, clap::ValueEnum)]
+pub(crate) enum State {
+    /// It is.
+    On,
+    /// It is not.
+    Off,
 }
 
 /// Runs a command.
@@ -124,7 +146,7 @@ pub(crate) fn run(config: &Config, command: &IncidentCommand) -> Result<()> {
                 user: user.as_deref(),
             };
             config.database.must_be_there()?;
-            block_on(respond_to(config, &plan, how))
+            block_on(response::give(config, &plan, how))
         }
         IncidentCommand::Notify {
             template,
@@ -139,10 +161,20 @@ pub(crate) fn run(config: &Config, command: &IncidentCommand) -> Result<()> {
                 return Err(format!("incident {} is closed; open another one", incident.id).into());
             }
             desk.mail_leaves()?;
+            let noted = desk
+                .db
+                .mail_counts(Some(&incident.id), Some(template))
+                .await?;
+            if *resume && noted == MailCounts::default() {
+                return Err(
+                    format!("no mail was noted yet for {template:?}; leave --resume out").into(),
+                );
+            }
             if !resume {
                 let accounts = desk.db.count_untold(&incident.id, template, "").await?;
-                let action = format!("write to the owners of {accounts} accounts");
-                let would = json!({"incident": incident.id, "accounts": accounts});
+                let action = format!("write {template:?} to the owners of {accounts} accounts");
+                let would =
+                    json!({"incident": incident.id, "template": template, "accounts": accounts});
                 if !how.goes_on(Concerns::Everybody, &action, would)? {
                     return Ok(());
                 }
@@ -151,18 +183,33 @@ pub(crate) fn run(config: &Config, command: &IncidentCommand) -> Result<()> {
             if *retry_failed {
                 desk.db.retry_failed_mails(&incident.id).await?;
             }
-            let counts = notify::send(desk, &incident.id, *rate).await?;
+            let counts = notify::send(desk, &incident.id, template, *rate).await?;
             how.tell(
-                &json!({"incident": incident.id, "sent": counts.sent, "failed": counts.failed, "queued": counts.queued}),
+                &json!({"incident": incident.id, "template": template, "sent": counts.sent, "failed": counts.failed, "queued": counts.queued}),
                 || format!("{} mails sent, {} failed", counts.sent, counts.failed),
             );
-            match counts.sent == 0 && counts.failed > 0 {
-                true => Err(
-                    "no mail could be delivered; mend that, and come back with --retry-failed"
-                        .into(),
-                ),
+            match counts.failed > 0 {
+                true => Err(format!(
+                    "{} mails could not be delivered; mend that, and come back with --retry-failed",
+                    counts.failed
+                )
+                .into()),
                 false => Ok(()),
             }
+        }),
+        IncidentCommand::ReadOnly { state, how } => Desk::run(config, async |desk| {
+            let on = *state == State::On;
+            let action = match on {
+                true => "refuse changes to everybody but administrators",
+                false => "let changes through again",
+            };
+            if how.goes_on(Concerns::Everybody, action, json!({"on": on}))? {
+                desk.read_only(how.by(), on).await?;
+                how.tell(&json!({"read_only": on}), || {
+                    format!("read only is {}", if on { "on" } else { "off" })
+                });
+            }
+            Ok(())
         }),
         IncidentCommand::Open {
             title,
@@ -186,9 +233,13 @@ pub(crate) fn run(config: &Config, command: &IncidentCommand) -> Result<()> {
         }),
         IncidentCommand::List { json } => looking(config, async |db| {
             let incidents = db.incidents(1_000).await?;
+            let read_only = db.is_switched_on(READ_ONLY).await?;
             if *json {
-                say(&json!({"incidents": incidents}).to_string());
+                say(&json!({"incidents": incidents, "read_only": read_only}).to_string());
                 return Ok(());
+            }
+            if read_only {
+                say(STILL_READ_ONLY);
             }
             for incident in incidents {
                 let state = if incident.closed_at.is_some() {
@@ -209,8 +260,11 @@ pub(crate) fn run(config: &Config, command: &IncidentCommand) -> Result<()> {
             let action = format!("close incident {id}, {}", incident.title);
             if how.goes_on(Concerns::One, &action, json!({"incident": id}))? {
                 desk.close_incident(how.by(), &incident.id).await?;
-                how.tell(&json!({"incident": id, "closed": true}), || {
-                    format!("{id} is closed")
+                let read_only = desk.db.is_switched_on(READ_ONLY).await?;
+                let told = json!({"incident": id, "closed": true, "read_only": read_only});
+                how.tell(&told, || match read_only {
+                    true => format!("{id} is closed; {STILL_READ_ONLY}"),
+                    false => format!("{id} is closed"),
                 });
             }
             Ok(())
@@ -234,6 +288,10 @@ fn looking(config: &Config, work: impl AsyncFnOnce(&Db) -> Result<()>) -> Result
     block_on(async { work(&Db::open(&config.database).await?).await })
 }
 
+/// What is easily forgotten.
+const STILL_READ_ONLY: &str =
+    "read only is still on; `incident read-only off` lets changes through";
+
 fn block_on(work: impl Future<Output = Result<()>>) -> Result<()> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -256,53 +314,6 @@ async fn which(db: &Db, id: Option<&str>) -> Result<Incident> {
                 .find(|incident| incident.closed_at.is_none());
             Ok(open.ok_or("no incident is open; `incident open` opens one")?)
         }
-    }
-}
-
-async fn respond_to(config: &Config, plan: &Plan<'_>, how: &How) -> Result<()> {
-    let inside = Inside::open(config).await?;
-    let scenario = plan.scenario;
-    if scenario.takes_passwords() {
-        inside.app.desk.mail_leaves()?;
-    }
-    let would = respond::rehearse(&inside, plan).await?;
-    let mut action = format!(
-        "respond to {}, which concerns {} accounts: {}",
-        scenario.as_str(),
-        would["accounts"],
-        scenario.steps().join(", ")
-    );
-    if how.dry_run {
-        for step in scenario.by_hand() {
-            action += &format!("\n  by hand: {step}");
-        }
-    }
-    if !how.goes_on(Concerns::Everybody, &action, would)? {
-        return Ok(());
-    }
-    let json = how.json;
-    let tell = |step: &Step| {
-        if !json {
-            say(&line(step));
-        }
-    };
-    let response = respond::respond(&inside, config, plan, tell).await?;
-    inside.close().await;
-    if json {
-        say(&serde_json::to_string(&response)?);
-    } else {
-        response
-            .by_hand
-            .iter()
-            .for_each(|step| say(&format!("by hand   {step}")));
-        say(&format!(
-            "incident {}; `incident report {}` tells its story",
-            response.incident, response.incident
-        ));
-    }
-    match response.ok {
-        true => Ok(()),
-        false => Err("not every step was proved".into()),
     }
 }
 

@@ -19,6 +19,7 @@ const AGAIN: Duration = Duration::from_millis(200);
 pub(crate) async fn send(
     desk: &Desk,
     incident: &str,
+    template: &str,
     rate: NonZeroU32,
 ) -> Result<MailCounts, Box<dyn std::error::Error>> {
     if !desk.post.can_send() {
@@ -27,7 +28,7 @@ pub(crate) async fn send(
     desk.db.hurry_mails(incident).await?;
     let pause = Duration::from_secs(1) / rate.get();
     loop {
-        let counts = desk.db.mail_counts(Some(incident)).await?;
+        let counts = desk.db.mail_counts(Some(incident), Some(template)).await?;
         progress(
             counts.sent + counts.failed,
             counts.sent + counts.failed + counts.queued,

@@ -2,94 +2,21 @@
 
 use std::time::Instant;
 
-use clap::ValueEnum;
 use http::StatusCode;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Value, json};
 use tower_rampart::session::EndReason;
 
 use super::inside::{Canary, Inside};
+use super::report;
+use super::scenario::{
+    BEFORE, FRESH, NEW_PASSWORD, OLD_ACCESS, OLD_PASSWORD, OLD_REFRESH, Scenario,
+};
 use crate::config::Config;
-use crate::db::User;
+use crate::db::{Db, Incident, User, now};
 use crate::desk::{By, DeskError};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
-
-/// What happened.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, ValueEnum)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Scenario {
-    /// Somebody has a key that signs access tokens.
-    SigningKeyLeak,
-    /// Somebody has read the database: addresses and password hashes.
-    DbDumpLeak,
-    /// Somebody has the pepper, but not the database.
-    PepperLeak,
-    /// Somebody uses an administrator's account.
-    AdminAccount,
-}
-
-impl Scenario {
-    pub(crate) const ALL: [Self; 4] = [
-        Self::SigningKeyLeak,
-        Self::DbDumpLeak,
-        Self::PepperLeak,
-        Self::AdminAccount,
-    ];
-
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::SigningKeyLeak => "signing-key-leak",
-            Self::DbDumpLeak => "db-dump-leak",
-            Self::PepperLeak => "pepper-leak",
-            Self::AdminAccount => "admin-account",
-        }
-    }
-
-    /// What is done, in this order.
-    pub(crate) fn steps(self) -> &'static [&'static str] {
-        match self {
-            Self::SigningKeyLeak => &["revoke_key", "revoke_everyone", "notify"],
-            Self::DbDumpLeak => &["force_reset_everyone", "notify"],
-            Self::PepperLeak => &["check_pepper"],
-            Self::AdminAccount => &["force_reset"],
-        }
-    }
-
-    /// What no program can do.
-    pub(crate) fn by_hand(self) -> &'static [&'static str] {
-        match self {
-            Self::SigningKeyLeak => &[
-                "if SECRET_KEY itself leaked: set another one, list the old one in SECRET_KEY_REVOKED, restart",
-                "if SIGNING_KEY leaked: put another key in its place",
-            ],
-            Self::DbDumpLeak => &[
-                "change the passwords of the database's roles",
-                "set another PASSWORD_PEPPER if it may have been read too; list the old one in PASSWORD_PEPPER_PREVIOUS",
-                "tell the data protection authority within 72 hours, if the law asks for it (GDPR, Article 33)",
-            ],
-            Self::PepperLeak => &["if the database leaked too: respond to db-dump-leak as well"],
-            Self::AdminAccount => &[
-                "read what the account did: `audit tail -n 1000`",
-                "ask its owner over another channel",
-            ],
-        }
-    }
-
-    /// Whether owners have to set another password, for which they need a mail.
-    pub(crate) fn takes_passwords(self) -> bool {
-        matches!(self, Self::DbDumpLeak | Self::AdminAccount)
-    }
-
-    /// The template that everybody gets.
-    fn template(self) -> Option<&'static str> {
-        match self {
-            Self::SigningKeyLeak => Some("signed-out"),
-            Self::DbDumpLeak => Some("breach"),
-            Self::PepperLeak | Self::AdminAccount => None,
-        }
-    }
-}
 
 /// What was done or proved, and how long it took.
 #[derive(Clone, Debug, Serialize)]
@@ -118,8 +45,34 @@ pub(crate) struct Plan<'a> {
     pub(crate) user: Option<&'a str>,
 }
 
+/// How old an account is, in seconds, that was left over by a response which was cut off.
+const LEFT_OVER: i64 = 600;
+
+/// The open incident of a scenario, and whether it was responded to: every step was
+/// proved. An administrator's account may be another one than last time.
+///
+/// # Errors
+///
+/// If the database fails.
+pub(crate) async fn before(db: &Db, scenario: Scenario) -> Result<Option<(Incident, bool)>> {
+    if scenario == Scenario::AdminAccount {
+        return Ok(None);
+    }
+    let incidents = db.incidents(1_000).await?;
+    let found = incidents.into_iter().find(|incident| {
+        incident.closed_at.is_none() && incident.scenario.as_deref() == Some(scenario.as_str())
+    });
+    let Some(incident) = found else {
+        return Ok(None);
+    };
+    let steps = report::steps(db, &incident).await?;
+    let proved = |step: &str| steps.iter().any(|(name, proved)| name == step && *proved);
+    let done = scenario.all_steps().all(proved);
+    Ok(Some((incident, done)))
+}
+
 /// Does what a scenario asks for, then proves it with an account that exists only
-/// for that. Each step is told as soon as it is over.
+/// for that; under an incident that was opened before, if there is one. Each step is told as soon as it is over.
 ///
 /// # Errors
 ///
@@ -129,15 +82,22 @@ pub(crate) async fn respond(
     inside: &Inside,
     config: &Config,
     plan: &Plan<'_>,
+    before: Option<Incident>,
     tell: impl Fn(&Step),
 ) -> Result<Response> {
     let scenario = plan.scenario;
     let desk = &inside.app.desk;
-    let affected = affected(inside, plan).await?;
+    let affected = affected(&inside.app.db, plan).await?;
     let operator = plan.by;
-    let incident = desk
-        .open_incident(operator, scenario.as_str(), Some(scenario.as_str()))
-        .await?;
+    let incident = match before {
+        Some(incident) => incident,
+        None => {
+            desk.open_incident(operator, scenario.as_str(), Some(scenario.as_str()))
+                .await?
+        }
+    };
+    // Of responses that were cut off.
+    inside.app.db.remove_canaries(now() - LEFT_OVER).await?;
     let by = By {
         incident: Some(&incident.id),
         ..operator
@@ -165,12 +125,13 @@ pub(crate) async fn respond(
 }
 
 /// Whose accounts a response touches: `None` for everybody's.
-async fn affected(inside: &Inside, plan: &Plan<'_>) -> Result<Option<Vec<User>>> {
+async fn affected(db: &Db, plan: &Plan<'_>) -> Result<Option<Vec<User>>> {
     if plan.scenario != Scenario::AdminAccount {
         return Ok(None);
     }
     if let Some(email) = plan.user {
-        let user = inside.app.desk.user_by_email(email).await?;
+        let user = db.user_by_email(&email.trim().to_lowercase()).await?;
+        let user = user.ok_or_else(|| format!("there is no account with the address {email}"))?;
         if user.role != "admin" {
             return Err(format!("{} is no administrator", user.email).into());
         }
@@ -179,7 +140,7 @@ async fn affected(inside: &Inside, plan: &Plan<'_>) -> Result<Option<Vec<User>>>
     let mut admins = Vec::new();
     let mut after: Option<String> = None;
     loop {
-        let page = inside.app.db.users(after.as_deref(), 500).await?;
+        let page = db.users(after.as_deref(), 500).await?;
         let Some(last) = page.last() else { break };
         after = Some(last.id.clone());
         admins.extend(page.into_iter().filter(|user| user.role == "admin"));
@@ -195,10 +156,10 @@ async fn affected(inside: &Inside, plan: &Plan<'_>) -> Result<Option<Vec<User>>>
 /// # Errors
 ///
 /// If the database fails.
-pub(crate) async fn rehearse(inside: &Inside, plan: &Plan<'_>) -> Result<Value> {
-    let accounts = match affected(inside, plan).await? {
+pub(crate) async fn rehearse(db: &Db, plan: &Plan<'_>) -> Result<Value> {
+    let accounts = match affected(db, plan).await? {
         Some(admins) => i64::try_from(admins.len())?,
-        None => inside.app.db.count_users().await?,
+        None => db.count_users().await?,
     };
     Ok(json!({
         "scenario": plan.scenario.as_str(),
@@ -259,18 +220,14 @@ async fn act(
 ) -> Result<()> {
     let (inside, by) = (run.inside, run.by);
     let desk = &inside.app.desk;
-    run.answered(
-        "before: access token",
-        StatusCode::OK,
-        canary.use_access(inside),
-    )
-    .await?;
+    run.answered(BEFORE, StatusCode::OK, canary.use_access(inside))
+        .await?;
     let begun = Instant::now();
     match scenario {
         Scenario::SigningKeyLeak => {
-            let revoked = desk.revoke_key(by, None).await?;
-            let found =
-                json!({"kid": revoked.kid, "successor": revoked.successor.map(|row| row.kid)});
+            // Which of them leaked is rarely known, and everybody has to sign in anyway.
+            let (kids, successor) = desk.revoke_keys(by).await?;
+            let found = json!({"kids": kids, "successor": successor.map(|row| row.kid)});
             run.note("revoke_key", begun, true, found).await?;
             let begun = Instant::now();
             desk.revoke_everyone(by, EndReason::SecurityIncident)
@@ -339,7 +296,7 @@ async fn tell_everybody(run: &mut Run<'_>, template: &str, canary: &Canary) -> R
     };
     // Who came after it began is not concerned.
     let untold = db.count_untold(id, template, &canary.id).await?;
-    let counts = db.mail_counts(run.by.incident).await?;
+    let counts = db.mail_counts(run.by.incident, Some(template)).await?;
     let mails = counts.queued + counts.sent + counts.failed;
     let mut found = json!({"accounts": mails + untold, "mails": mails});
     if let Some(problem) = problem {
@@ -354,13 +311,13 @@ async fn prove(run: &mut Run<'_>, scenario: Scenario, canary: &mut Canary) -> Re
     let inside = run.inside;
     if scenario != Scenario::PepperLeak {
         run.answered(
-            "old access token is refused",
+            OLD_ACCESS,
             StatusCode::UNAUTHORIZED,
             canary.use_access(inside),
         )
         .await?;
         run.answered(
-            "old refresh token is refused",
+            OLD_REFRESH,
             StatusCode::UNAUTHORIZED,
             canary.use_refresh(inside),
         )
@@ -368,7 +325,7 @@ async fn prove(run: &mut Run<'_>, scenario: Scenario, canary: &mut Canary) -> Re
     }
     if scenario.takes_passwords() {
         run.answered(
-            "old password is refused",
+            OLD_PASSWORD,
             StatusCode::UNAUTHORIZED,
             canary.sign_in(inside),
         )
@@ -376,17 +333,13 @@ async fn prove(run: &mut Run<'_>, scenario: Scenario, canary: &mut Canary) -> Re
         let begun = Instant::now();
         let status = canary.reset(inside).await?;
         run.note(
-            "a new password can be set",
+            NEW_PASSWORD,
             begun,
             status == StatusCode::NO_CONTENT,
             json!({"status": status.as_u16()}),
         )
         .await?;
     }
-    run.answered(
-        "a fresh sign-in works",
-        StatusCode::OK,
-        canary.sign_in(inside),
-    )
-    .await
+    run.answered(FRESH, StatusCode::OK, canary.sign_in(inside))
+        .await
 }

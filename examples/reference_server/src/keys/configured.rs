@@ -5,8 +5,10 @@ use std::sync::Arc;
 use tower_rampart::jwt::SigningKey;
 use tower_rampart::secret::Secret;
 
-use crate::audit::Provers;
+use crate::audit::{Provers, Worth};
+use crate::cli::Unusable;
 use crate::config::Config;
+use crate::db::Db;
 use crate::secrets;
 
 /// The keys that are configured.
@@ -63,6 +65,34 @@ impl Configured {
             return Ok(Provers::default());
         }
         Ok(Provers::new(Self::of(config)?.proving()))
+    }
+
+    /// Makes sure that the secret here is that of whoever wrote the database last, before
+    /// anything is done with it or made: another one would revoke keys that nobody has,
+    /// and prove it, while the server goes on with its own.
+    ///
+    /// # Errors
+    ///
+    /// If it is another one, or there is none.
+    pub(crate) async fn must_be_known(
+        config: &Config,
+        db: &Db,
+    ) -> Result<(), Box<dyn std::error::Error>> {
+        let provers = Self::provers(config)?;
+        let Some((head, proof)) = db.audit_head().await? else {
+            return Ok(());
+        };
+        let Some((by, _)) = proof.split_once(':') else {
+            return Ok(());
+        };
+        if provers.judge(&head, &proof) != Worth::Unknown {
+            return Ok(());
+        }
+        Err(Unusable(format!(
+            "SECRET_KEY: is not the one (fingerprint {by}) of the server that wrote this database; run the command with \
+             the settings of the server, or start the server once if its secret was replaced"
+        ))
+        .into())
     }
 
     /// Returns the secret that makes new tokens.

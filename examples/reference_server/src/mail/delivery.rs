@@ -42,9 +42,6 @@ enum Unwritten {
 
 /// Sends what waits, until the task is stopped.
 pub(crate) async fn follow(post: Post, audit: Audit) {
-    if !post.transport.goes_somewhere() {
-        return;
-    }
     let mut every = tokio::time::interval(EVERY);
     loop {
         every.tick().await;
@@ -150,6 +147,7 @@ impl Post {
                         hash: &hash,
                         expires_at,
                         by_operator: false,
+                        incident: None,
                     })
                     .await?
                 {

@@ -80,6 +80,7 @@ impl Post {
         &self,
         user: &str,
         template: &str,
+        incident: Option<&str>,
     ) -> Result<bool, sqlx::Error> {
         let id = Uuid::now_v7().to_string();
         let hash = token_hash(&self.token(&id));
@@ -88,6 +89,7 @@ impl Post {
             hash: &hash,
             expires_at: now() + lifetime(template),
             by_operator: template != PASSWORD_RESET,
+            incident,
         };
         self.db.add_token_mail(user, template, &token).await
     }

@@ -248,6 +248,9 @@ async fn a_stranger_finds_what_is_wrong() {
     use axum::extract::Request;
     use axum::response::{IntoResponse as _, Response};
     use http::{HeaderValue, Method, header};
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    static ASKED: AtomicU32 = AtomicU32::new(0);
 
     async fn wrong(request: Request) -> Response {
         let origin = request.headers().get(header::ORIGIN).cloned();
@@ -269,7 +272,23 @@ async fn a_stranger_finds_what_is_wrong() {
             "date",
             HeaderValue::from_static("Thu, 01 Jan 2015 00:00:00 GMT"),
         );
-        headers.insert("ratelimit", HeaderValue::from_static("\"all\";r=99;t=1"));
+        // Every address that somebody claims has a limit of its own.
+        let claimed = [
+            "x-forwarded-for",
+            "forwarded",
+            "x-real-ip",
+            "cf-connecting-ip",
+            "true-client-ip",
+        ];
+        let left = match claimed
+            .iter()
+            .any(|name| request.headers().contains_key(*name))
+        {
+            true => 99,
+            false => 99 - ASKED.fetch_add(1, Ordering::SeqCst) % 50,
+        };
+        let left = format!("\"all\";r={left};t=1");
+        headers.insert("ratelimit", left.parse().expect("a value"));
         if request.method() == Method::POST {
             headers.insert("set-cookie", HeaderValue::from_static("session=1; Path=/"));
         }

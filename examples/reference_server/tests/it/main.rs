@@ -47,6 +47,7 @@ mod readme;
 mod recorder;
 mod recovery;
 mod refusals;
+mod responses;
 #[cfg(feature = "postgres")]
 mod schemathesis;
 mod secret_sources;
@@ -57,3 +58,4 @@ mod services;
 mod sessions;
 mod sources;
 mod stored_hashes;
+mod surroundings;

@@ -29,11 +29,11 @@ const LIGHT: &[&[&str]] = &[
     &["incident", "open", "--title", "a drill"],
 ];
 
-fn stderr(output: &Output) -> String {
+pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-fn json_of(output: &Output) -> Value {
+pub(crate) fn json_of(output: &Output) -> Value {
     serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("JSON: {output:?}"))
 }
 
@@ -259,9 +259,8 @@ async fn no_password_is_taken_away_while_no_mail_can_leave() {
     let id = text(&incident.json().await.expect("JSON"), "id");
     for action in ["notify", "force_reset"] {
         let path = format!("/api/admin/incidents/{id}/actions");
-        let answer = server
-            .post_as(&admin, &path, json!({"action": action}))
-            .await;
+        let body = json!({"action": action, "template": "breach"});
+        let answer = server.post_as(&admin, &path, body).await;
         refused(answer, 409, "no_mail").await;
     }
     assert_eq!(server.get("/api/me", &token).await.status(), StatusCode::OK);
