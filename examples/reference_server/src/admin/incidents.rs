@@ -92,6 +92,30 @@ pub(crate) struct Doing {
     on: Option<bool>,
 }
 
+impl Doing {
+    /// What is for another action was meant for something: it is not passed over.
+    fn makes_sense(&self) -> ApiResult<()> {
+        let Self {
+            action,
+            kid,
+            template,
+            on,
+            ..
+        } = self;
+        let strays = [
+            ("kid", kid.is_some() && *action != Action::RevokeKey),
+            ("template", template.is_some() && *action != Action::Notify),
+            ("on", on.is_some() && *action != Action::ReadOnly),
+        ];
+        let Some((name, _)) = strays.iter().find(|(_, stray)| *stray) else {
+            return Ok(());
+        };
+        let (status, code) = (StatusCode::UNPROCESSABLE_ENTITY, "invalid_members");
+        let refused = ApiError::new(status, code, "a member means nothing for this action");
+        Err(refused.member("member", *name))
+    }
+}
+
 /// `POST /api/admin/incidents/{id}/actions`.
 pub(crate) async fn act(
     State(app): State<App>,
@@ -108,6 +132,7 @@ pub(crate) async fn act(
             "the incident is closed; open another one",
         ));
     }
+    input.makes_sense()?;
     let by = By {
         incident: Some(&id),
         ..by(&principal, &caller, input.reason.as_ref().map(Line::as_str))

@@ -150,6 +150,15 @@ async fn people_are_told_what_happened_and_not_something_else() {
     };
     let unnamed = open(json!({"title": "something"})).await;
     refused(notify(&unnamed).await, 422, "invalid_members").await;
+    for stray in [
+        json!({"action": "rotate_key", "kid": "zzz"}),
+        json!({"action": "force_reset", "template": "breach"}),
+        json!({"action": "close", "on": true}),
+    ] {
+        let path = format!("/api/admin/incidents/{unnamed}/actions");
+        let answer = server.post_as(&admin, &path, stray).await;
+        refused(answer, 422, "invalid_members").await;
+    }
     let leak = open(json!({"title": "a key", "scenario": "signing-key-leak"})).await;
     assert_eq!(notify(&leak).await.status(), StatusCode::OK);
     server.mail("ann@example.com", |mail| mail.contains("sign in again"));
