@@ -56,6 +56,7 @@ mod server;
 #[path = "../../../../tests/it/services.rs"]
 mod services;
 mod sessions;
+mod soak;
 mod sources;
 mod stored_hashes;
 mod surroundings;
