@@ -24,8 +24,8 @@
 //! attacks to try on your own service. A feature adds items and changes no
 //! default.
 //!
-//! The [`guide`] has the order of the layers, every default with its reason, what
-//! each module stops, recipes, and how to come from elsewhere.
+//! The module `guide` (feature `full`) has the order of the layers, every default with its
+//! reason, what each module stops, recipes, and how to come from elsewhere.
 //!
 //! # Where is the thing that …
 //!

@@ -42,7 +42,7 @@ use crate::identity::ClientAddr;
 /// A known device keeps its count of failures, but not of its address: who
 /// shares an address with the owner can use up what the address has. A device
 /// cookie outlives a new password, and buys failures only; a new secret makes
-/// all devices unknown. With [`OnFailure::Local`](super::OnFailure::Local), while
+/// all devices unknown. With `OnFailure::Local` (feature `redis`), while
 /// Redis does not answer, each process allows its part beside what was counted
 /// there.
 ///
