@@ -132,6 +132,11 @@ async fn asvs_v5_5_3_2() {
         let status = answer.status().as_u16();
         assert!([201, 400, 422].contains(&status), "{name}: {status}");
     }
+    let plain = server
+        .upload(&token, "holiday.png", "image/png", png(8, 8, 0))
+        .await;
+    assert_eq!(plain.status(), 201);
+    let mut stored = 0;
     let objects = server.data.path().join("objects");
     let mut folders = vec![objects];
     while let Some(folder) = folders.pop() {
@@ -143,12 +148,22 @@ async fn asvs_v5_5_3_2() {
                 .to_string_lossy()
                 .into_owned();
             assert!(
-                !name.contains("con") && !name.contains("passwd") && !name.contains("cron"),
+                !name.contains("holiday") && !name.contains("passwd") && !name.contains("cron"),
                 "{name}"
             );
-            folders.extend(path.is_dir().then_some(path));
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let digits = name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
+            assert!(
+                digits,
+                "the digest of its content, and nothing else: {name}"
+            );
+            stored += 1;
         }
     }
+    assert!(stored > 0);
 }
 
 /// L2: names in downloads are quoted (`Content-Disposition` by RFC 6266).

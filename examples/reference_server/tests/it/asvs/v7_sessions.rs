@@ -71,6 +71,20 @@ async fn asvs_v5_7_2_4() {
                 .iter()
                 .all(|cookie| !cookie.to_str().expect("ASCII").contains("attacker"))
     );
+    // And the one before ends.
+    let before = cookies
+        .iter()
+        .filter_map(|cookie| cookie.to_str().ok()?.split(';').next())
+        .find_map(|pair| pair.strip_prefix("__Host-refresh="))
+        .expect("a refresh token")
+        .to_owned();
+    let request = server
+        .request(Method::POST, "/api/auth/login")
+        .header("cookie", format!("__Host-refresh={before}"));
+    let again = request.json(&body).send().await.expect("an answer");
+    assert_eq!(again.status(), 200);
+    let client = reqwest::Client::new();
+    assert_eq!(refresh(&client, &server.url, &before).await.0, 401);
 }
 
 /// Lets the clock of every session run ahead, in the database.

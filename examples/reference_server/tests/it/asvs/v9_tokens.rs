@@ -1,5 +1,7 @@
 //! Self-contained tokens, and OAuth.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 use tower_rampart::jwt::testing::Attacker;
@@ -45,6 +47,23 @@ async fn asvs_v5_9_1_1() {
 #[tokio::test]
 async fn asvs_v5_9_1_2() {
     every_attack_of(&["none", "alg"]).await;
+    // Signed by the right key, in the name of another algorithm.
+    let server = start();
+    server.register("ann@example.com").await;
+    let subject = text(&server.login("ann@example.com").await["user"], "id");
+    let good = keys().token().claim("sub", subject).sign();
+    assert_eq!(server.get("/api/me", &good).await.status(), 200);
+    let part = |index: usize| {
+        let part = good.split('.').nth(index).expect("a part");
+        String::from_utf8(URL_SAFE_NO_PAD.decode(part).expect("base64url")).expect("JSON")
+    };
+    let (header, claims) = (part(0), part(1));
+    assert!(header.contains("\"HS256\""), "{header}");
+    for other in ["HS512", "HS384", "none", "hs256", "RS256"] {
+        let renamed = header.replace("\"HS256\"", &format!("\"{other}\""));
+        let token = keys().sign_text(&renamed, &claims);
+        assert_eq!(server.get("/api/me", &token).await.status(), 401, "{other}");
+    }
 }
 
 /// L1: keys come from the configuration, never from the token (`jwt`).
