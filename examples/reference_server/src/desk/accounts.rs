@@ -78,14 +78,7 @@ impl Desk {
         told: EndReason,
     ) -> Result<u64> {
         let work = self.each_session_before(before, async |session| {
-            let which = EndSessions::One {
-                subject: &session.subject,
-                sid: &session.sid,
-            };
-            self.sessions
-                .end(which, told, SystemClock.unix_now())
-                .await?;
-            Ok(())
+            self.end_one(&session.subject, &session.sid, told).await
         });
         self.recorded(
             by,
@@ -140,16 +133,7 @@ impl Desk {
         told: EndReason,
     ) -> Result<()> {
         let subject = self.owner_of_session(sid).await?;
-        let work = async {
-            let which = EndSessions::One {
-                subject: &subject,
-                sid,
-            };
-            self.sessions
-                .end(which, told, SystemClock.unix_now())
-                .await?;
-            Ok(())
-        };
+        let work = self.end_one(&subject, sid, told);
         self.recorded(
             by,
             "revoke_session",
@@ -170,6 +154,14 @@ impl Desk {
     async fn end_everybody(&self, told: EndReason) -> Result<()> {
         let now = SystemClock.unix_now();
         self.sessions.end(EndSessions::Everyone, told, now).await?;
+        Ok(())
+    }
+
+    async fn end_one(&self, subject: &str, sid: &str, told: EndReason) -> Result<()> {
+        let which = EndSessions::One { subject, sid };
+        self.sessions
+            .end(which, told, SystemClock.unix_now())
+            .await?;
         Ok(())
     }
 

@@ -176,6 +176,15 @@ impl Server {
         }
     }
 
+    /// Asks for a link that sets another password, and returns its token.
+    pub(crate) async fn reset_token(&self, email: &str) -> String {
+        self.post("/api/auth/password/forgot", json!({"email": email}))
+            .await;
+        let mail = self.mail(email, |mail| mail.contains("token="));
+        let (_, rest) = mail.split_once("token=").expect("a link");
+        rest.chars().take_while(|c| !c.is_whitespace()).collect()
+    }
+
     /// What the server has logged so far.
     pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(self.data.path().join(LOG)).expect("a log")
