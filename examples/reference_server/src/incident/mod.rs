@@ -52,7 +52,7 @@ pub(crate) enum IncidentCommand {
         /// The incident; the last open one otherwise.
         #[arg(long, value_name = "ID")]
         incident: Option<String>,
-        /// Mails in a second.
+        /// Mails in a second, of this command; a running server sends some beside it.
         #[arg(long, default_value = "20")]
         rate: NonZeroU32,
         /// Goes on with what was noted before, and notes nothing.
