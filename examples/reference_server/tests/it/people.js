@@ -83,6 +83,13 @@ async function drive() {
   await until("the log was verified", () => at("audit-verdict").textContent);
   const verdict = at("audit-verdict").textContent.replace(/\d+/, "N");
   await until("it can be refused again", offers("Refuse changes"));
+  press("switches", "Give the all-clear");
+  await until("a word is asked for", () => at("confirm").open);
+  type("confirm-word", "ALL CLEAR");
+  at("confirm-form").requestSubmit();
+  await until("everybody is written to", () => at("notice").textContent.startsWith("Give the all-clear"));
+  const mailed = at("notice").textContent;
+  await until("more can be done", offers("Sign everybody out"));
   press("switches", "Sign everybody out");
   await until("a word is asked for", () => at("confirm").open);
   type("confirm-word", "no");
@@ -94,6 +101,6 @@ async function drive() {
   await until("the administrator is out too", shows("email"));
   const told = at("notice").textContent;
   const stored = tab.localStorage.length + tab.sessionStorage.length;
-  return { address, weak, forPeople, wrong, title, verdict, guarded, told, stored };
+  return { address, weak, forPeople, wrong, title, verdict, mailed, guarded, told, stored };
 }
 drive().catch((error) => ({ error: String(error) })).then((result) => post("/result", result));

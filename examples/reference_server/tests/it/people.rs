@@ -146,6 +146,7 @@ async fn people_set_a_forgotten_password_and_respond_to_an_incident() {
             "title": "Something <b>odd</b>",
             "verdict": "Nothing was changed: N rows follow each other.",
             "guarded": true,
+            "mailed": "Give the all-clear: done.",
             "told": "For everybody's safety, all sessions were ended. Please sign in again.",
             "stored": 0,
         })

@@ -44,13 +44,17 @@ export async function show() {
 
 const time = (seconds) => new Date(seconds * 1000).toLocaleString();
 
-/** What can be done: the action, what the button says, what it means, the word. */
+/** What can be done: what is sent, what the button says, what it means, the word. */
 const actions = [
-  ["rotate_key", "Rotate key", "Another key signs in a few seconds. Nobody is signed out.", null],
-  ["revoke_key", "Revoke key", "Tokens of the key that signs are refused; clients ask for new ones.", "REVOKE"],
-  ["revoke_everyone", "Sign everybody out", "All sessions end, yours too.", "EVERYBODY"],
-  ["force_reset", "End all passwords", "Nobody can sign in before setting a new password, you neither.", "PASSWORDS"],
-  ["notify", "Write to everybody", "Each account gets a mail about the breach, once.", "MAIL"],
+  [{ action: "rotate_key" }, "Rotate key", "Another key signs in a few seconds. Nobody is signed out.", null],
+  [{ action: "revoke_key" }, "Revoke key", "Tokens of the key that signs are refused; clients ask for new ones.", "REVOKE"],
+  [{ action: "revoke_everyone" }, "Sign everybody out", "All sessions end, yours too.", "EVERYBODY"],
+  [{ action: "force_reset" }, "End all passwords", "Nobody can sign in before setting a new password, you neither.", "PASSWORDS"],
+  [{ action: "notify", template: "breach" }, "Tell of a breach",
+    "Each account gets a mail, once: its data may have been read, and it should set a new password.", "BREACH"],
+  [{ action: "notify", template: "signed-out" }, "Tell why all were signed out",
+    "Each account gets a mail, once: all sessions were ended, and signing in again is enough.", "SIGNED OUT"],
+  [{ action: "notify", template: "all-clear" }, "Give the all-clear", "Each account gets a mail, once: it is over.", "ALL CLEAR"],
 ];
 
 async function showOne(id, readOnly) {
@@ -59,7 +63,7 @@ async function showOne(id, readOnly) {
   $("incident").hidden = false;
   $("incident-name").textContent = incident.title;
   const { queued, sent, failed } = incident.mails;
-  const buttons = actions.map(([action, name, meaning, word]) => button(id, name, { action }, meaning, word));
+  const buttons = actions.map(([body, name, meaning, word]) => button(id, name, body, meaning, word));
   const toggle = { action: "read_only", on: !readOnly };
   buttons.push(button(id, readOnly ? "Allow changes" : "Refuse changes", toggle, "", null));
   buttons.push(button(id, "Close incident", { action: "close" }, "", null));
