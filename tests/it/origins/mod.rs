@@ -264,3 +264,24 @@ fn check_strict(answer: &Answer) {
     }
     assert!(answer.header("x-request-id").is_some());
 }
+
+#[test]
+fn a_list_says_in_words_what_is_on_it() {
+    let list = OriginPolicy::builder()
+        .origin("https://app.example.com")
+        .subdomains_of("https://example.org:8443")
+        .subdomains_of("https://example.net")
+        .any_port_on("http://localhost")
+        .dangerous_allow_insecure_origins()
+        .build()
+        .expect("valid");
+    let told = [
+        "any port on http://localhost",
+        "https://app.example.com",
+        "subdomains of https://example.net",
+        "subdomains of https://example.org:8443",
+    ];
+    assert_eq!(list.entries(), told);
+    let shown = format!("{list:?}");
+    assert!(told.iter().all(|entry| shown.contains(entry)), "{shown}");
+}
