@@ -86,6 +86,7 @@ pub(crate) struct UploadLimits {
 pub(crate) fn router(app: App, layers: &Layers) -> Secured {
     let changes =
         || axum::middleware::from_fn_with_state(app.switches.clone(), switches::refuse_changes);
+    let too_long = || axum::middleware::from_fn_with_state(JSON_BYTES, drain::too_long);
     let in_time = || axum::middleware::from_fn_with_state(PATIENCE, patience::in_time);
     let with_password = Router::new()
         .route("/api/auth/register", post(auth::register))
@@ -132,6 +133,7 @@ pub(crate) fn router(app: App, layers: &Layers) -> Secured {
         .route("/api/auth/sessions/{sid}", delete(sessions::end))
         // An upload may take longer than any other request.
         .layer(in_time())
+        .layer(too_long())
         .layer(DefaultBodyLimit::max(JSON_BYTES));
     let uploads = Router::new()
         .route(
@@ -157,6 +159,7 @@ pub(crate) fn router(app: App, layers: &Layers) -> Secured {
 
     let public = public
         .layer(in_time())
+        .layer(too_long())
         .layer(DefaultBodyLimit::max(JSON_BYTES))
         .route_layer(read_on(JSON_BYTES as u64));
 

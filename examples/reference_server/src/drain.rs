@@ -13,9 +13,9 @@ use std::time::Duration;
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{Request, State};
 use axum::middleware::Next;
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use futures_util::StreamExt as _;
-use http::header::{CONNECTION, EXPECT};
+use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT};
 use http::{StatusCode, Version};
 use hyper::body::{Frame, SizeHint};
 
@@ -84,6 +84,16 @@ pub(crate) async fn refused_bodies(
         .await;
     }
     response
+}
+
+/// Refuses a body by the length that its head declares.
+pub(crate) async fn too_long(State(limit): State<usize>, request: Request, next: Next) -> Response {
+    let declared = request.headers().get(CONTENT_LENGTH);
+    let declared = declared.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    match declared.is_some_and(|length| length > limit as u64) {
+        true => StatusCode::PAYLOAD_TOO_LARGE.into_response(),
+        false => next.run(request).await,
+    }
 }
 
 async fn drain(rest: Body, most: u64) {

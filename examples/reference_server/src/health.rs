@@ -68,9 +68,7 @@ async fn ready(State(app): State<App>) -> ApiResult<Json<Value>> {
         let status = if outdated { "degraded" } else { "ready" };
         return Ok(Json(json!({"status": status})));
     }
-    Err(ApiError::new(
-        StatusCode::SERVICE_UNAVAILABLE,
-        "not_ready",
-        "a service that is needed does not answer",
-    ))
+    let detail = "a service that is needed does not answer";
+    let not_ready = ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", detail);
+    Err(not_ready.retry_after(FRESH))
 }

@@ -10,6 +10,7 @@ use http::header::{
     CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH, IF_RANGE, RANGE,
 };
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use http_range_header::StartPosition;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tower_rampart::identity::Principal;
@@ -194,7 +195,9 @@ pub(crate) async fn content(
             &etag,
         ));
     }
-    let outdated = headers.contains_key(IF_RANGE) && !names(&headers, &IF_RANGE, &etag);
+    // Compared strongly: a weak tag names no bytes (RFC 9110 section 13.1.5).
+    let is_ours = |value: &HeaderValue| value.as_bytes() == etag.as_bytes();
+    let outdated = headers.get(IF_RANGE).is_some_and(|value| !is_ours(value));
     let range = headers
         .get(RANGE)
         // Only for GET (RFC 9110 section 14.2).
@@ -279,6 +282,14 @@ fn requested(text: &str, length: u64) -> Requested {
     };
     if parsed.ranges.len() > 1 {
         return Requested::Ignored;
+    }
+    // A suffix that is longer than the whole is the whole (RFC 9110 section 14.1.2).
+    if let [range] = &parsed.ranges[..]
+        && let StartPosition::FromLast(suffix) = range.start
+        && suffix >= length
+        && length > 0
+    {
+        return Requested::Part(0, length);
     }
     match parsed
         .validate(length)

@@ -91,7 +91,10 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
         ));
     }
     serde_json::from_slice(bytes).map_err(|error| {
-        if error.is_data() {
+        // What is no JSON at all is told apart from a member of another type, for which some
+        // types complain as if it were none.
+        let is_json = serde_json::from_slice::<serde::de::IgnoredAny>(bytes).is_ok();
+        if error.is_data() || is_json {
             // Never the value: it may be a password.
             ApiError::new(
                 StatusCode::UNPROCESSABLE_ENTITY,

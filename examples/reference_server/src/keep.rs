@@ -126,7 +126,14 @@ async fn store(app: &App, owner: &str, image: Image, kind: Kind, bytes: Bytes) -
         .await?;
     // If it is not known whether the record is there the object stays; the sweeper
     // will know.
-    let added = app.db.add_image(owner, &image, quota).await?;
+    let added = match app.db.add_image(owner, &image, quota).await {
+        Err(error) if is_of_nobody(&error) => {
+            remove_unreferenced(app, &image.object_key).await;
+            let _ = lock.release().await;
+            return Err(ApiError::account_gone());
+        }
+        added => added?,
+    };
     if !added {
         remove_unreferenced(app, &image.object_key).await;
     }
@@ -169,4 +176,11 @@ pub(crate) async fn remove_unreferenced(app: &App, key: &str) -> bool {
         tracing::warn!(key, "an object without a record could not be removed yet");
         false
     })
+}
+
+/// Whether a record names an account that is not there any more.
+fn is_of_nobody(error: &sqlx::Error) -> bool {
+    error
+        .as_database_error()
+        .is_some_and(sqlx::error::DatabaseError::is_foreign_key_violation)
 }

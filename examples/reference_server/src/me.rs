@@ -26,15 +26,10 @@ pub(crate) async fn show(State(app): State<App>, principal: Principal) -> ApiRes
 }
 
 async fn account(app: &App, principal: &Principal) -> ApiResult<User> {
-    // Gone since the token was issued.
-    let gone = || {
-        ApiError::new(
-            StatusCode::UNAUTHORIZED,
-            "session_revoked",
-            "the account is gone",
-        )
-    };
-    app.db.user(principal.subject()).await?.ok_or_else(gone)
+    app.db
+        .user(principal.subject())
+        .await?
+        .ok_or_else(ApiError::account_gone)
 }
 
 fn describe(user: &User) -> Value {

@@ -39,7 +39,7 @@ impl Reader<'_> {
         parse(default).expect("defaults can be read")
     }
 
-    pub(crate) fn path(&mut self, name: &str, scheme: &str, default: &Path) -> PathBuf {
+    pub(crate) fn path(&mut self, name: &str, scheme: &str, form: &str, default: &Path) -> PathBuf {
         let Some(url) = self.settings.get(name) else {
             return default.to_owned();
         };
@@ -53,7 +53,7 @@ impl Reader<'_> {
                 // The value may hold a password, so it is not repeated.
                 self.problem(
                     name,
-                    format!("is not a URL that this build can use; write {scheme}PATH"),
+                    format!("is not a URL that this build can use; write {form}"),
                 );
                 default.to_owned()
             }
@@ -73,7 +73,11 @@ impl Reader<'_> {
             }
             return Location::Sqlite(default.to_owned());
         }
-        Location::Sqlite(self.path(name, "sqlite://", default))
+        let form = match cfg!(feature = "postgres") {
+            true => "sqlite://PATH or postgres://USER@HOST/DATABASE?sslmode=verify-full",
+            false => "sqlite://PATH",
+        };
+        Location::Sqlite(self.path(name, "sqlite://", form, default))
     }
 
     /// What another machine takes as proof of who we are must not be guessed there.
@@ -114,7 +118,12 @@ impl Reader<'_> {
             }
             return Storage::Folder(default.to_owned());
         }
-        Storage::Folder(self.path(name, "file://", default))
+        Storage::Folder(self.path(
+            name,
+            "file://",
+            "file://PATH or s3://BUCKET/PREFIX",
+            default,
+        ))
     }
 
     pub(crate) fn duration(&mut self, name: &str, default: &str) -> Duration {

@@ -9,8 +9,9 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http::header::{CONTENT_TYPE, HOST};
-use http::{StatusCode, Version, request};
+use http::header::{CONTENT_TYPE, HOST, WWW_AUTHENTICATE};
+use http::uri::Authority;
+use http::{HeaderValue, StatusCode, Version, request};
 use tower_rampart::identity::RequestId;
 use tower_rampart::password::HashBusy;
 use tower_rampart::rejection::{Rejection, RejectionCode, Renderer};
@@ -34,6 +35,11 @@ impl ApiError {
         Self(self.0.member(name, value))
     }
 
+    /// Says when to come back.
+    pub(crate) fn retry_after(self, after: Duration) -> Self {
+        Self(self.0.retry_after(after))
+    }
+
     /// There is no such thing, or it is somebody else's.
     pub(crate) fn not_found() -> Self {
         Self::new(
@@ -51,6 +57,15 @@ impl ApiError {
             "a parameter is not known here, or has a value of another type",
         )
         .member("parameters", known)
+    }
+
+    /// The account was removed since the token was issued.
+    pub(crate) fn account_gone() -> Self {
+        Self::new(
+            StatusCode::UNAUTHORIZED,
+            "session_revoked",
+            "the account is gone",
+        )
     }
 
     /// A sign-in failed. Unknown, locked and wrong look alike.
@@ -117,10 +132,16 @@ fn is_away(error: &(dyn std::error::Error + 'static)) -> bool {
     let asked = causes.filter_map(|cause| cause.downcast_ref::<Error>());
     asked.into_iter().any(|error| match error {
         Error::PoolTimedOut | Error::PoolClosed | Error::Io(_) | Error::Tls(_) => true,
-        // Postgres stops, starts, takes too long or has no room (classes 57 and
-        // 53), or somebody holds a lock (55P03).
+        // Something else answers in its place, or hangs up.
+        Error::Protocol(_) => true,
+        // Postgres stops, starts, takes too long or has no room (classes 57 and 53); it
+        // is gone, takes nobody or not us just now (08, 28, 55000); it only reads, as one
+        // that was not promoted yet (25006); or somebody holds a lock (55P03).
         Error::Database(error) => error.code().is_some_and(|code| {
-            code.starts_with("57") || code.starts_with("53") || code == "55P03"
+            ["57", "53", "08", "28"]
+                .iter()
+                .any(|class| code.starts_with(class))
+                || ["55P03", "55000", "25006"].contains(&&*code)
         }),
         _ => false,
     })
@@ -207,6 +228,11 @@ pub(crate) async fn render(request: Request, next: Next) -> Response {
     let rendered = rejection.into_response(&head);
     // What the response already said, such as `Allow` or cookies, stays.
     let (mut parts, bytes) = rendered.into_parts();
+    // RFC 9110, section 15.5.2: a 401 says by what one is let in.
+    if parts.status == StatusCode::UNAUTHORIZED && !parts.headers.contains_key(WWW_AUTHENTICATE) {
+        let challenge = HeaderValue::from_static("Bearer realm=\"api\"");
+        parts.headers.insert(WWW_AUTHENTICATE, challenge);
+    }
     let rendered: Vec<_> = parts.headers.keys().cloned().collect();
     for (name, value) in response.headers() {
         if *name != http::header::CONTENT_LENGTH && !rendered.contains(name) {
@@ -224,12 +250,27 @@ fn malformed(request: &Request) -> Option<&'static str> {
         return Some("the URL has a NUL in it");
     }
     // RFC 9112, section 3.2: none, and more than one, are refused.
-    let hosts = request.headers().get_all(HOST).iter().count();
-    let needed = request.version() == Version::HTTP_11;
-    match hosts {
-        0 if needed => Some("HTTP/1.1 needs a Host"),
-        0 | 1 => None,
-        _ => Some("there is more than one Host"),
+    let mut hosts = request.headers().get_all(HOST).iter();
+    let (host, more) = (hosts.next(), hosts.next());
+    let target = request.uri().authority();
+    let later = request.version() >= Version::HTTP_2;
+    let Some(host) = host else {
+        return match request.version() {
+            Version::HTTP_11 => Some("HTTP/1.1 needs a Host"),
+            _ if later && target.is_none() => Some("HTTP/2 needs an :authority, or a Host"),
+            _ => None,
+        };
+    };
+    let named: Option<Authority> = host.to_str().ok().and_then(|host| host.parse().ok());
+    match named {
+        _ if more.is_some() => Some("there is more than one Host"),
+        Some(named) if named.as_str().contains('@') => Some("the Host is none"),
+        // RFC 9113, section 8.3.1. With HTTP/1.1 a target that names one counts instead.
+        Some(named) if later && target.is_some_and(|target| *target != named) => {
+            Some("Host and :authority differ")
+        }
+        Some(_) => None,
+        None => Some("the Host is none"),
     }
 }
 

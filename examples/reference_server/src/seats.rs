@@ -19,8 +19,8 @@ use tokio::time::Instant;
 /// How long until another one is asked to leave, if the first one has not.
 const AGAIN: Duration = Duration::from_millis(100);
 
-/// How much longer than others somebody may be silent who has asked something before: a
-/// browser comes back to its connection.
+/// How much longer than others somebody may be silent who asks something, or has before: an
+/// upload takes a breath, a browser comes back to its connection.
 const KNOWN: Duration = Duration::from_secs(10);
 
 /// How long a client is waited for when the process stops: for a request, and for the
@@ -132,7 +132,8 @@ impl Seats {
         let taken = self.taken();
         let waiting = taken.seats.values().filter_map(|seat| {
             let state = seat.state();
-            let credit = if state.served { KNOWN } else { Duration::ZERO };
+            let known = state.served || state.requests > 0;
+            let credit = if known { KNOWN } else { Duration::ZERO };
             state.waits().then(|| (seat, state.moved + credit))
         });
         let waiting: Vec<_> = waiting.collect();
@@ -350,6 +351,21 @@ mod tests {
         let stranger = seats.take(client(1)).await;
         seats.make_room();
         assert!(leaves(&known) && !leaves(&stranger));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_upload_that_takes_a_breath_is_not_cut_off_for_the_silent() {
+        let seats = Seats::new(3);
+        let upload = seats.take(client(1)).await;
+        let request = upload.seat.begin();
+        upload.seat.state().unfinished = 1;
+        tokio::time::advance(Duration::from_millis(50)).await;
+        let silent = [seats.take(client(1)).await, seats.take(client(1)).await];
+        seats.make_room();
+        assert!(leaves(&silent[0]) || leaves(&silent[1]));
+        assert!(!leaves(&upload));
+        upload.seat.state().unfinished = 0;
+        drop(request);
     }
 
     #[test]

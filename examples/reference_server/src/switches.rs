@@ -64,7 +64,7 @@ pub(crate) async fn refuse_changes(
     if request.method().is_safe() || !switches.is_read_only() {
         return next.run(request).await;
     }
-    let detail = "nothing can be changed right now; everything can be read";
+    let detail = "accounts and pictures cannot be changed right now; everything can be read";
     let mut response =
         ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "read_only", detail).into_response();
     response

@@ -30,6 +30,10 @@ pub(crate) async fn list(
     page: Result<Query<Page>, axum::extract::rejection::QueryRejection>,
 ) -> ApiResult<Json<Value>> {
     let Query(page) = page.map_err(|_| ApiError::query("cursor"))?;
+    let known = |cursor: &str| uuid::Uuid::parse_str(cursor).is_ok();
+    if !page.cursor.as_deref().is_none_or(known) {
+        return Err(ApiError::query("cursor, as next_cursor has it"));
+    }
     let users = app.db.users(page.cursor.as_deref(), PAGE).await?;
     let next = (users.len() as i64 == PAGE)
         .then(|| users.last().map(|user| user.id.clone()))
@@ -139,6 +143,7 @@ pub(crate) async fn force_reset(
     OptionalInput(why): OptionalInput<Why>,
 ) -> Answer {
     let user = find(&app, &id).await?;
+    not_oneself(&principal, &user.id)?;
     let mail = app
         .desk
         .force_reset(

@@ -83,8 +83,9 @@ pub(crate) enum IncidentCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Refuses changes to everybody, or lets them through again; running servers follow
-    /// within two seconds.
+    /// Refuses new accounts and changes of accounts and pictures, or lets them through
+    /// again; people can still sign in and out, end sessions and set passwords.
+    /// Running servers follow within two seconds.
     ReadOnly {
         /// On or off.
         #[arg(value_enum)]
@@ -200,7 +201,7 @@ pub(crate) fn run(config: &Config, command: &IncidentCommand) -> Result<()> {
         IncidentCommand::ReadOnly { state, how } => Desk::run(config, async |desk| {
             let on = *state == State::On;
             let action = match on {
-                true => "refuse changes to everybody but administrators",
+                true => "refuse new accounts, and changes of accounts and pictures",
                 false => "let changes through again",
             };
             if how.goes_on(Concerns::Everybody, action, json!({"on": on}))? {

@@ -59,4 +59,5 @@ mod sessions;
 mod soak;
 mod sources;
 mod stored_hashes;
+mod strangers;
 mod surroundings;

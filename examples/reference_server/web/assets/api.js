@@ -26,7 +26,7 @@ function explain(status, problem) {
     case "password_rejected": return `Please choose another password: ${problem.explanation ?? problem.reason}.`;
     case "rate_limited": return `That was too often.${wait}`;
     case "token_used_or_expired": return "This link was used or is too old. Ask for another one.";
-    case "read_only": return "Nothing can be changed right now; everything can be read.";
+    case "read_only": return "Accounts and pictures cannot be changed right now; everything can be read.";
     case "insufficient_role": return "Only administrators can do this.";
     case "own_account": return "This is your own account; let another administrator do it.";
     case "conflict": return sentence(problem.explanation ?? problem.detail);
