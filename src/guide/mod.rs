@@ -14,8 +14,7 @@
 //!
 //! #[tokio::main(flavor = "current_thread")]
 //! async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! #   let set = "0123456789abcdef0123456789ABCDEF-a_long_one";
-//! #   let secret = Secret::new(std::env::var("SECRET_KEY").unwrap_or(set.into()));
+//! #   let secret = std::env::var("SECRET_KEY").map_or_else(|_| Secret::random(48), Secret::new);
 //! #   #[cfg(any())]
 //!     let secret = Secret::new(std::env::var("SECRET_KEY")?);
 //!     let verifier = Verifier::builder(KeySet::from_secret(&secret)?).issuer("https://api.example").audience("notes");

@@ -15,6 +15,7 @@ use crate::db::Incident;
 use crate::desk::By;
 use crate::incident::{self, Scenario};
 use crate::input::{Input, Line};
+use crate::mail::SIGNED_OUT;
 use crate::respond::{ApiError, ApiResult};
 
 /// How many incidents, and how many rows of one's timeline, are shown.
@@ -156,17 +157,13 @@ pub(crate) async fn act(
             json!({"accounts": desk.force_reset_everyone(by).await?})
         }
         Action::Notify => {
-            // Told wrongly, it cannot be taken back.
+            // Told wrongly, it cannot be taken back: nobody hears of a breach that was
+            // not named.
             let scenario = incident.scenario.as_deref().and_then(Scenario::of);
             let usual = scenario.and_then(Scenario::template);
-            let template = input.template.as_deref().or(usual).ok_or_else(|| {
-                ApiError::new(
-                    StatusCode::UNPROCESSABLE_ENTITY,
-                    "invalid_members",
-                    "name a template: this incident has none of its own",
-                )
-            })?;
-            json!({"mails": desk.notify(by, &id, template, None).await?})
+            let template = input.template.as_deref().or(usual).unwrap_or(SIGNED_OUT);
+            let mails = desk.notify(by, &id, template, None).await?;
+            json!({"mails": mails, "template": template})
         }
         Action::ReadOnly => {
             let on = input.on.unwrap_or(true);

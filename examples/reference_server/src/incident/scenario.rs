@@ -3,6 +3,8 @@
 use clap::ValueEnum;
 use serde::Deserialize;
 
+use crate::mail::SIGNED_OUT;
+
 /// What is proved: by an account that exists only for that.
 pub(super) const BEFORE: &str = "before: access token";
 pub(super) const OLD_ACCESS: &str = "old access token is refused";
@@ -106,7 +108,7 @@ impl Scenario {
     /// The template that everybody gets.
     pub(crate) fn template(self) -> Option<&'static str> {
         match self {
-            Self::SigningKeyLeak => Some("signed-out"),
+            Self::SigningKeyLeak => Some(SIGNED_OUT),
             Self::DbDumpLeak => Some("breach"),
             Self::PepperLeak | Self::AdminAccount => None,
         }

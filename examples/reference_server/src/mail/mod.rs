@@ -19,7 +19,8 @@ use crate::db::{Db, NewToken, now};
 
 pub(crate) use delivery::follow;
 pub(crate) use templates::{
-    PASSWORD_CHANGED, PASSWORD_RESET, SET_A_NEW_PASSWORD, is_about_incidents, names_about_incidents,
+    PASSWORD_CHANGED, PASSWORD_RESET, SET_A_NEW_PASSWORD, SIGNED_OUT, is_about_incidents,
+    names_about_incidents,
 };
 pub(crate) use transport::{MailRoute, Transport};
 

@@ -7,6 +7,9 @@ pub(crate) const SET_A_NEW_PASSWORD: &str = "set-a-new-password";
 /// Tells that the password is another one now.
 pub(crate) const PASSWORD_CHANGED: &str = "password-changed";
 
+/// Tells why one has to sign in again, and claims nothing else.
+pub(crate) const SIGNED_OUT: &str = "signed-out";
+
 /// Those that `incident notify` sends: the name, the subject, the text.
 const ABOUT_INCIDENTS: &[(&str, &str, &str)] = &[
     (
@@ -22,7 +25,7 @@ const ABOUT_INCIDENTS: &[(&str, &str, &str)] = &[
          work any more: that is to protect you.\n",
     ),
     (
-        "signed-out",
+        SIGNED_OUT,
         "Please sign in again",
         "For everybody's safety we end sessions of this service. If you are asked\n\
          to sign in again, that is why; your password stays as it is.\n\n\

@@ -151,7 +151,8 @@ async fn people_are_told_what_happened_and_not_something_else() {
             .await
     };
     let unnamed = open(json!({"title": "something"})).await;
-    refused(notify(&unnamed).await, 422, "invalid_members").await;
+    let told: Value = notify(&unnamed).await.json().await.expect("JSON");
+    assert_eq!(told["outcome"]["template"], "signed-out", "{told}");
     for stray in [
         json!({"action": "rotate_key", "kid": "zzz"}),
         json!({"action": "force_reset", "template": "breach"}),
@@ -164,6 +165,15 @@ async fn people_are_told_what_happened_and_not_something_else() {
     let leak = open(json!({"title": "a key", "scenario": "signing-key-leak"})).await;
     assert_eq!(notify(&leak).await.status(), StatusCode::OK);
     server.mail("ann@example.com", |mail| mail.contains("sign in again"));
+    let outbox = std::fs::read_dir(server.data.path().join("outbox")).expect("a folder");
+    let mails = outbox
+        .flatten()
+        .filter_map(|mail| std::fs::read_to_string(mail.path()).ok());
+    assert!(
+        !mails
+            .into_iter()
+            .any(|mail| mail.contains("may have read data"))
+    );
     let resumed = server.command(
         &[
             "incident",
