@@ -90,7 +90,10 @@ fn fresh() -> RequestId {
 /// Keeps credentials out of what prints headers.
 fn hide(headers: &mut HeaderMap, names: &[HeaderName]) {
     for name in names {
-        if let Entry::Occupied(mut lines) = headers.entry(name) {
+        // An entry of an absent name would make the map larger.
+        if headers.contains_key(name)
+            && let Entry::Occupied(mut lines) = headers.entry(name)
+        {
             lines.iter_mut().for_each(|value| value.set_sensitive(true));
         }
     }

@@ -11,41 +11,48 @@ use pin_project::pin_project;
 use tower_service::Service;
 
 use super::body::GateBody;
-use super::policy::Policy;
-use crate::rejection::Reply;
+use super::passage::Passage;
 
 /// Waits for the policy, then for the service; or holds the answer already.
 ///
 /// Dropping it drops whatever it is waiting for, and nothing goes on behind
 /// its back.
 #[pin_project]
-pub struct GateFuture<S: Service<Request<B>>, P: Policy, B>(#[pin] State<S, P, B>);
+pub struct GateFuture<S: Service<Request<B>>, P: Passage, B>(#[pin] State<S, P, B>);
 
 #[pin_project(project = StateProjection)]
-enum State<S: Service<Request<B>>, P: Policy, B> {
+enum State<S: Service<Request<B>>, P: Passage, B> {
     Replied(Option<Response<Bytes>>),
-    Waiting(#[pin] P::Wait, Option<(P, S, Request<B>)>),
-    Inner(#[pin] S::Future, Option<(P, P::Pass)>),
+    Waiting(#[pin] P::Wait, Option<Held<S, P, B>>),
+    Inner(#[pin] S::Future, Option<(P, P::Passes)>),
 }
 
-impl<S: Service<Request<B>>, P: Policy, B> GateFuture<S, P, B> {
-    pub(super) fn inner(policy: P, pass: P::Pass, future: S::Future) -> Self {
-        Self(State::Inner(future, Some((policy, pass))))
+/// What is needed when the wait is over.
+pub(super) struct Held<S, P, B> {
+    pub(super) policy: P,
+    pub(super) service: S,
+    pub(super) head: request::Parts,
+    pub(super) body: B,
+}
+
+impl<S: Service<Request<B>>, P: Passage, B> GateFuture<S, P, B> {
+    pub(super) fn inner(policy: P, passes: P::Passes, future: S::Future) -> Self {
+        Self(State::Inner(future, Some((policy, passes))))
     }
 
-    pub(super) fn replied(reply: Reply, head: &request::Parts) -> Self {
-        Self(State::Replied(Some(answer::<P>(reply, head))))
+    pub(super) fn replied(response: Response<Bytes>) -> Self {
+        Self(State::Replied(Some(response)))
     }
 
-    pub(super) fn waiting(policy: P, wait: P::Wait, ready: S, request: Request<B>) -> Self {
-        Self(State::Waiting(wait, Some((policy, ready, request))))
+    pub(super) fn waiting(wait: P::Wait, held: Held<S, P, B>) -> Self {
+        Self(State::Waiting(wait, Some(held)))
     }
 }
 
 impl<S, P, B, ResBody> Future for GateFuture<S, P, B>
 where
     S: Service<Request<B>, Response = Response<ResBody>>,
-    P: Policy,
+    P: Passage,
 {
     type Output = Result<Response<GateBody<ResBody>>, S::Error>;
 
@@ -60,23 +67,22 @@ where
                     return Poll::Ready(Ok(reply.map(GateBody::reply)));
                 }
                 StateProjection::Waiting(wait, held) => {
-                    let outcome = ready!(wait.poll(context));
-                    let (policy, mut service, request) = held.take().expect("a wait ends once");
-                    let (mut head, body) = request.into_parts();
+                    let waiting = held.as_mut().expect(ONCE);
+                    let outcome = ready!(waiting.policy.wait(wait, &mut waiting.head, context));
+                    let mut held = held.take().expect(ONCE);
                     match outcome {
-                        Ok(pass) => {
-                            policy.enter(&pass, &mut head);
-                            let future = service.call(Request::from_parts(head, body));
-                            State::Inner(future, Some((policy, pass)))
+                        Ok(passes) => {
+                            let request = Request::from_parts(held.head, held.body);
+                            State::Inner(held.service.call(request), Some((held.policy, passes)))
                         }
-                        Err(reply) => State::Replied(Some(answer::<P>(reply, &head))),
+                        Err(response) => State::Replied(Some(response)),
                     }
                 }
-                StateProjection::Inner(future, pass) => {
+                StateProjection::Inner(future, passes) => {
                     let response = ready!(future.poll(context))?;
                     let (mut head, body) = response.into_parts();
-                    if let Some((policy, pass)) = pass.take() {
-                        policy.leave(pass, &mut head);
+                    if let Some((policy, passes)) = passes.take() {
+                        policy.back(passes, &mut head);
                     }
                     return Poll::Ready(Ok(Response::from_parts(head, GateBody::inner(body))));
                 }
@@ -86,7 +92,9 @@ where
     }
 }
 
-impl<S: Service<Request<B>>, P: Policy, B> fmt::Debug for GateFuture<S, P, B> {
+const ONCE: &str = "a wait ends once";
+
+impl<S: Service<Request<B>>, P: Passage, B> fmt::Debug for GateFuture<S, P, B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = match &self.0 {
             State::Replied(_) => "replied",
@@ -94,15 +102,8 @@ impl<S: Service<Request<B>>, P: Policy, B> fmt::Debug for GateFuture<S, P, B> {
             State::Inner(..) => "inner",
         };
         f.debug_struct("GateFuture")
-            .field("policy", &P::NAME)
+            .field("policies", &P::names())
             .field("state", &state)
             .finish()
-    }
-}
-
-fn answer<P: Policy>(reply: Reply, head: &request::Parts) -> Response<Bytes> {
-    match reply {
-        Reply::Refusal(rejection) => rejection.respond(P::NAME, head),
-        Reply::Response(response) => response,
     }
 }

@@ -45,12 +45,14 @@
 
 mod body;
 mod future;
+mod passage;
 mod policy;
 mod rescue;
 mod service;
 
 pub use body::GateBody;
 pub use future::GateFuture;
+pub use passage::{Chain, ChainWait, Passage, Step};
 pub use policy::{NoWait, OptionalWait, Policy, Settings, Verdict};
 pub use rescue::{Rescue, RescueFuture, RescueLayer};
 pub use service::{Gate, GateLayer};

@@ -9,10 +9,11 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::body::GateBody;
-use super::future::GateFuture;
-use super::policy::{Policy, Verdict};
+use super::future::{GateFuture, Held};
+use super::passage::{Passage, Step};
 
-/// Applies a [`Policy`] to every request of a service.
+/// Applies a [`Policy`](super::Policy), or a [`Chain`](super::Chain) of them, to every request of a
+/// service.
 #[derive(Clone)]
 pub struct Gate<S, P> {
     inner: S,
@@ -41,10 +42,10 @@ impl<S, P> Gate<S, P> {
     }
 }
 
-impl<S, P: Policy> fmt::Debug for Gate<S, P> {
+impl<S, P: Passage> fmt::Debug for Gate<S, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Gate")
-            .field("policy", &P::NAME)
+            .field("policies", &P::names())
             .finish_non_exhaustive()
     }
 }
@@ -52,7 +53,7 @@ impl<S, P: Policy> fmt::Debug for Gate<S, P> {
 impl<S, P, ReqBody, ResBody> Service<Request<ReqBody>> for Gate<S, P>
 where
     S: Service<Request<ReqBody>, Response = Response<ResBody>> + Clone,
-    P: Policy,
+    P: Passage,
 {
     type Response = Response<GateBody<ResBody>>;
     type Error = S::Error;
@@ -64,26 +65,29 @@ where
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
         let (mut head, body) = request.into_parts();
-        match self.policy.admit(&head) {
-            Verdict::Pass(pass) => {
-                self.policy.enter(&pass, &mut head);
+        match self.policy.go(&mut head) {
+            Step::Pass(passes) => {
                 let future = self.inner.call(Request::from_parts(head, body));
-                GateFuture::inner(self.policy.clone(), pass, future)
+                GateFuture::inner(self.policy.clone(), passes, future)
             }
-            Verdict::Reply(reply) => {
+            Step::Reply(response) => {
                 // `poll_ready` may have reserved something, a permit for
                 // instance; only the service that holds it can give it back,
                 // by being dropped.
                 drop(self.take_ready());
-                GateFuture::replied(reply, &head)
+                GateFuture::replied(response)
             }
-            Verdict::Wait(wait) => {
-                let ready = self.take_ready();
+            Step::Wait(wait) => {
+                let service = self.take_ready();
+                let policy = self.policy.clone();
                 GateFuture::waiting(
-                    self.policy.clone(),
                     wait,
-                    ready,
-                    Request::from_parts(head, body),
+                    Held {
+                        policy,
+                        service,
+                        head,
+                        body,
+                    },
                 )
             }
         }
@@ -99,18 +103,18 @@ impl<S: Clone, P> Gate<S, P> {
     }
 }
 
-/// Makes any [`Policy`] a layer.
+/// Makes any [`Policy`](super::Policy), or [`Chain`](super::Chain), a layer.
 #[derive(Clone, Debug)]
 pub struct GateLayer<P>(P);
 
-impl<P: Policy> GateLayer<P> {
+impl<P: Passage> GateLayer<P> {
     /// Wraps a policy.
     pub fn new(policy: P) -> Self {
         Self(policy)
     }
 }
 
-impl<S, P: Policy> Layer<S> for GateLayer<P> {
+impl<S, P: Passage> Layer<S> for GateLayer<P> {
     type Service = Gate<S, P>;
 
     fn layer(&self, inner: S) -> Self::Service {

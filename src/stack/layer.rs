@@ -8,7 +8,7 @@ use super::content_length::ContentLengthLayer;
 use crate::context::ContextLayer;
 use crate::cors::CorsLayer;
 use crate::csrf::CsrfLayer;
-use crate::gate::{Gate, GateLayer, Rescue, RescueLayer};
+use crate::gate::{Chain, Gate, GateLayer, Rescue, RescueLayer};
 use crate::jwt::{JwtLayer, RequireLayer};
 use crate::rate_limit::RateLimitLayer;
 use crate::security_headers::SecurityHeadersLayer;
@@ -33,27 +33,19 @@ pub struct Rampart {
 }
 
 /// A service behind a [`Rampart`]. The type is the same whichever layers are in.
-pub type RampartService<S> = Gate<
-    Gate<Gate<Rescue<Guarded<S>>, Option<CorsLayer>>, Option<SecurityHeadersLayer>>,
-    Option<ContextLayer>,
->;
+pub type RampartService<S> = Gate<Rescue<Gate<S, Chain<Guarded, Known>>>, Answering>;
 
-/// A service behind the layers that may refuse to let a request in.
-type Guarded<S> = Gate<
-    Gate<Gate<Known<S>, Option<ContentLengthLayer>>, Option<CsrfLayer>>,
-    Option<RateLimitLayer>,
->;
+/// The layers that have something to say about every answer.
+type Answering =
+    Chain<Option<ContextLayer>, Chain<Option<SecurityHeadersLayer>, Option<CorsLayer>>>;
 
-/// A service behind the layers that are about who is asking.
-type Known<S> = Gate<
-    Gate<
-        Gate<
-            Gate<Gate<S, Option<RequireLayer>>, Option<StrictSessionLayer>>,
-            Option<RateLimitLayer>,
-        >,
-        Option<JwtLayer>,
-    >,
-    Option<SessionLayer>,
+/// The layers that may refuse to let a request in.
+type Guarded = Chain<Option<RateLimitLayer>, Chain<Option<CsrfLayer>, Option<ContentLengthLayer>>>;
+
+/// The layers that are about who is asking.
+type Known = Chain<
+    Chain<Option<SessionLayer>, Option<JwtLayer>>,
+    Chain<Option<RateLimitLayer>, Chain<Option<StrictSessionLayer>, Option<RequireLayer>>>,
 >;
 
 impl Rampart {
@@ -67,21 +59,26 @@ impl<S> Layer<S> for Rampart {
     type Service = RampartService<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        // The first layer is the outermost one. `explain` says why each stands
-        // where it does.
+        // The first is the outermost one. `explain` says why each stands where it does.
+        let answering = Chain(
+            self.context.clone(),
+            Chain(self.security_headers.clone(), self.cors.clone()),
+        );
+        let guarded = Chain(
+            self.rate_limit.clone(),
+            Chain(self.csrf.clone(), self.content_length),
+        );
+        let known = Chain(
+            Chain(self.session.clone(), self.jwt.clone()),
+            Chain(
+                self.rate_limit_subject.clone(),
+                Chain(self.strict_session.clone(), self.require.clone()),
+            ),
+        );
         ServiceBuilder::new()
-            .layer(GateLayer::new(self.context.clone()))
-            .layer(GateLayer::new(self.security_headers.clone()))
-            .layer(GateLayer::new(self.cors.clone()))
+            .layer(GateLayer::new(answering))
             .layer(RescueLayer)
-            .layer(GateLayer::new(self.rate_limit.clone()))
-            .layer(GateLayer::new(self.csrf.clone()))
-            .layer(GateLayer::new(self.content_length))
-            .layer(GateLayer::new(self.session.clone()))
-            .layer(GateLayer::new(self.jwt.clone()))
-            .layer(GateLayer::new(self.rate_limit_subject.clone()))
-            .layer(GateLayer::new(self.strict_session.clone()))
-            .layer(GateLayer::new(self.require.clone()))
+            .layer(GateLayer::new(Chain(guarded, known)))
             .service(inner)
     }
 }

@@ -71,7 +71,7 @@ impl RampartExt for Router {
             }
             _ => self,
         };
-        Secured(capped.layer(rampart.clone()).layer(GateLayer::new(Peer)))
+        Secured(capped.layer((GateLayer::new(Peer), rampart.clone())))
     }
 }
 

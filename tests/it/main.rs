@@ -2,6 +2,7 @@
 
 mod advisories;
 mod api;
+mod chain;
 mod cors;
 mod csrf;
 mod examples;
