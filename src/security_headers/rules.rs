@@ -71,9 +71,13 @@ impl Rules {
 
     /// Adds to what a response has of its own.
     fn add(&self, headers: &mut HeaderMap) {
-        // Nobody but an attacker needs to know what runs here.
-        headers.remove(SERVER);
-        headers.remove(const { HeaderName::from_static("x-powered-by") });
+        // Nobody but an attacker needs to know what runs here. Few headers are read
+        // faster than two names are hashed.
+        for name in [SERVER, const { HeaderName::from_static("x-powered-by") }] {
+            if headers.keys().any(|own| *own == name) {
+                headers.remove(name);
+            }
+        }
         // Growing once, and for `Cache-Control` and what layers outside add as well.
         headers.reserve(self.template.len() + 4);
         for (name, value) in &self.always {

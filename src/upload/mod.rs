@@ -94,6 +94,8 @@ pub use report::{UploadReport, UploadSummary, UploadedFile, UploadedPart, Verdic
 pub use rules::{FileRule, TextRule};
 
 #[cfg(test)]
+mod kind_tests;
+#[cfg(test)]
 mod pixel_tests;
 #[cfg(test)]
 mod tests;

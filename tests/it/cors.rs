@@ -4,6 +4,7 @@ use http::{Method, StatusCode, header};
 use tower::Layer;
 use tower_rampart::cors::{CorsLayer, OriginPolicy, OriginProblem, Problem};
 
+use crate::support::events::events;
 use crate::support::{Answer, Hello, call, request};
 
 fn dev() -> CorsLayer {
@@ -364,6 +365,19 @@ async fn a_layer_inside_another_one_can_only_close() {
         let admin = nested(outer, inner, "https://admin.example.com").await;
         let allowed = admin.header("access-control-allow-origin");
         assert_eq!(allowed, Some("https://admin.example.com"));
+    }
+}
+
+#[tokio::test]
+async fn a_layer_inside_another_one_says_so_once() {
+    let (outer, inner) = (dev(), dev());
+    let asked = || request("GET", "/", &[("origin", "http://localhost:5173")]);
+    events();
+    call(outer.layer(Hello::default()), asked()).await;
+    assert_eq!(events(), 0, "alone");
+    for said in [1, 0] {
+        call(outer.layer(inner.layer(Hello::default())), asked()).await;
+        assert_eq!(events(), said);
     }
 }
 

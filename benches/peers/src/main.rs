@@ -21,6 +21,7 @@
 mod flood;
 mod load;
 mod origins;
+mod others;
 mod outage;
 mod preflights;
 mod report;

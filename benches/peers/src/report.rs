@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde_json::json;
 
-use crate::tables::{CALLS, TURNS, measure};
+use crate::tables::{CALLS, NO_STACK, TURNS, measure};
 
 /// What one comparison gave. Times are in nanoseconds a call.
 pub(crate) struct Row {
@@ -38,6 +38,8 @@ fn markdown(rows: &[Row]) -> String {
 }
 
 fn chart(rows: &[Row]) -> String {
+    // A ratio to nothing at all would leave the others no room.
+    let rows: Vec<_> = rows.iter().filter(|row| row.peer != NO_STACK).collect();
     let height = rows.len() * 22 + 44;
     let mut bars = String::new();
     for (index, row) in rows.iter().enumerate() {

@@ -41,11 +41,14 @@ use crate::report::Row;
 use crate::stand_ins::{Call, OldBody, OldNothing, Unlimited};
 use crate::{Answered, Nothing, PLENTIFUL, PLENTY, run};
 
+/// The peer of a stack that is compared with none.
+pub(crate) const NO_STACK: &str = "no stack";
+
 /// The page that asks.
 const PAGE: &str = "http://localhost:5173";
 
 /// A secret that both sides verify with.
-const SECRET: &str = "0123456789abcdef0123456789abcdef";
+pub(crate) const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
 /// How many calls make a turn, and how many turns each side has.
 pub(crate) const CALLS: usize = 100;
@@ -79,7 +82,7 @@ where
     counted.count_total as i64 - bare.count_total as i64
 }
 
-fn row<A, B>(
+pub(crate) fn row<A, B>(
     work: &'static str,
     peer: &'static str,
     asked: &dyn Fn() -> Request<Body>,
@@ -127,12 +130,12 @@ where
     }
 }
 
-fn keys() -> TestKeys {
+pub(crate) fn keys() -> TestKeys {
     let secret = Secret::new(SECRET.to_owned());
     TestKeys::new(SigningKey::hs256("k", &secret).expect("a key"))
 }
 
-fn our_jwt() -> JwtLayer {
+pub(crate) fn our_jwt() -> JwtLayer {
     let keys = keys();
     let verifier = Verifier::builder(keys.key_set())
         .issuer(keys.issuer())
@@ -167,7 +170,7 @@ fn request(token: &str, peer: std::net::SocketAddr) -> Request<Body> {
         .expect("legal")
 }
 
-fn limit(name: &str, key: Key) -> RateLimitLayer {
+pub(crate) fn limit(name: &str, key: Key) -> RateLimitLayer {
     RateLimitLayer::builder(name, PLENTIFUL.parse().expect("a quota"))
         .key(key)
         .build()
@@ -330,12 +333,13 @@ pub(crate) fn measure() -> Vec<Row> {
     ));
     rows.push(row(
         "whole stack",
-        "no stack",
+        NO_STACK,
         &asked,
         200,
         (whole_stack().layer(Nothing), Nothing),
     ));
     rows.push(decode(&token));
+    rows.extend(crate::others::measure(&asked));
     rows
 }
 

@@ -20,6 +20,7 @@ mod allocations;
 mod attacks;
 mod interop;
 mod keys;
+mod limits;
 mod remote;
 mod vectors;
 
