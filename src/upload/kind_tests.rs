@@ -81,6 +81,10 @@ fn only_texts_have_no_mark() {
         assert!(!kind.has_extension("html"));
         assert!(!kind.has_extension(""));
     }
+    // Source code is text too, and is no text to keep; notes are.
+    let taken = |extension| Kind::Text.has_extension(extension);
+    assert!(["txt", "log", "MD"].into_iter().all(taken));
+    assert!(!["c", "rs", "conf", "asm"].into_iter().any(taken));
     for (kind, declared) in [
         (Kind::Bmp, "image/x-ms-bmp"),
         (Kind::Csv, "application/vnd.ms-excel"),

@@ -138,11 +138,11 @@ pub(crate) fn router(app: App, layers: &Layers) -> Secured {
     let uploads = Router::new()
         .route(
             "/api/images",
-            post(images::upload).layer(layers.image_upload.clone()),
+            post(images::upload).route_layer(layers.image_upload.clone()),
         )
         .route(
             "/api/me/avatar",
-            put(images::upload_avatar).layer(layers.avatar_upload.clone()),
+            put(images::upload_avatar).route_layer(layers.avatar_upload.clone()),
         )
         .route_layer(changes())
         .layer(DefaultBodyLimit::disable());
@@ -150,7 +150,8 @@ pub(crate) fn router(app: App, layers: &Layers) -> Secured {
     let uploads = uploads
         .route_layer(layers.account.clone())
         .route_layer(read_on(app.upload.max_bytes));
-    let noted = axum::middleware::from_fn_with_state(app.clone(), audit::note_refusals);
+    let refusals = audit::Refusals::new(app.audit.clone());
+    let noted = axum::middleware::from_fn_with_state(refusals, audit::note_refusals);
     let account = account
         .route_layer(noted)
         .route_layer(layers.account.clone())

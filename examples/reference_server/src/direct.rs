@@ -27,7 +27,7 @@ use tower_rampart::upload::{Kind, UploadBody, UploadReport};
 use uuid::Uuid;
 
 use crate::app::App;
-use crate::images::describe;
+use crate::images::created;
 use crate::input::{Input, OptionalInput};
 use crate::keep::keep;
 use crate::objects::{INCOMING, Temporary};
@@ -196,7 +196,7 @@ pub(crate) async fn complete(
     };
     let image = keep(&app, &principal, kind, written.title, temporary).await?;
     drop(app.objects.take(&key));
-    Ok((StatusCode::CREATED, Json(describe(&image))).into_response())
+    Ok(created(&image))
 }
 
 /// Copies an object through the rules of uploads: until its address is not valid

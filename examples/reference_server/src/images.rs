@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt as _;
 use http::header::{
     ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE,
-    CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH, IF_RANGE, RANGE,
+    CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH, IF_RANGE, LOCATION, RANGE,
 };
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use http_range_header::StartPosition;
@@ -63,7 +63,13 @@ pub(crate) async fn upload(
         ));
     }
     let image = keep(&app, &principal, kind, title, temporary).await?;
-    Ok((StatusCode::CREATED, Json(describe(&image))).into_response())
+    Ok(created(&image))
+}
+
+/// Answers that a picture is kept, and where its record is (RFC 9110 §15.3.2).
+pub(crate) fn created(image: &Image) -> Response {
+    let location = [(LOCATION, format!("/api/images/{}", image.id))];
+    (StatusCode::CREATED, location, Json(describe(image))).into_response()
 }
 
 /// `PUT /api/me/avatar`: the body is the picture.
@@ -71,8 +77,17 @@ pub(crate) async fn upload_avatar(
     State(app): State<App>,
     principal: Principal,
     report: UploadReport,
+    headers: HeaderMap,
     body: Body,
 ) -> ApiResult<Json<Value>> {
+    // A part of a picture is no picture (RFC 9110 §14.5).
+    if headers.contains_key(CONTENT_RANGE) {
+        return Err(ApiError::new(
+            StatusCode::BAD_REQUEST,
+            "content_range",
+            "send the picture whole, without Content-Range",
+        ));
+    }
     let mut temporary = app.objects.create();
     let mut chunks: BodyDataStream = body.into_data_stream();
     while let Some(chunk) = chunks.next().await {

@@ -1,10 +1,10 @@
 //! JSON in: strict, small, and with errors that say what to send.
 
 use axum::extract::{FromRequest, FromRequestParts, Request};
-use axum::response::IntoResponse as _;
+use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
-use http::header::CONTENT_TYPE;
-use http::{StatusCode, request};
+use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE};
+use http::{HeaderMap, StatusCode, request};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use tower_rampart::password::{Password, PasswordTooLong};
@@ -17,16 +17,14 @@ use crate::respond::ApiError;
 pub(crate) struct Input<T>(pub(crate) T);
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Input<T> {
-    type Rejection = axum::response::Response;
+    type Rejection = Response;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Self::Rejection> {
         if !is_json(request.headers().get(CONTENT_TYPE)) {
-            return Err(ApiError::new(
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "unsupported_media_type",
-                "send application/json",
-            )
-            .into_response());
+            return Err(send_json());
+        }
+        if let Some(refusal) = coded(request.headers()) {
+            return Err(refusal);
         }
         let bytes = Bytes::from_request(request, state)
             .await
@@ -40,10 +38,13 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Input<T> {
 pub(crate) struct OptionalInput<T>(pub(crate) T);
 
 impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for OptionalInput<T> {
-    type Rejection = axum::response::Response;
+    type Rejection = Response;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Self::Rejection> {
         let json = is_json(request.headers().get(CONTENT_TYPE));
+        if let Some(refusal) = coded(request.headers()) {
+            return Err(refusal);
+        }
         let bytes = Bytes::from_request(request, state)
             .await
             .map_err(|rejection| rejection.status().into_response())?;
@@ -51,16 +52,29 @@ impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for OptionalI
             return Ok(Self(T::default()));
         }
         if !json {
-            let code = "unsupported_media_type";
-            return Err(ApiError::new(
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                code,
-                "send application/json",
-            )
-            .into_response());
+            return Err(send_json());
         }
         parse(&bytes).map_err(ApiError::into_response).map(Self)
     }
+}
+
+fn send_json() -> Response {
+    let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+    ApiError::new(status, "unsupported_media_type", "send application/json").into_response()
+}
+
+/// Refuses what is compressed; the answer says which codings are taken (RFC 9110 §15.5.16).
+fn coded(headers: &HeaderMap) -> Option<Response> {
+    let mut codings = headers.get_all(CONTENT_ENCODING).iter();
+    if codings.all(|coding| coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+        return None;
+    }
+    let refused = ApiError::new(
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        "unsupported_media_type",
+        "send the body as it is, without Content-Encoding",
+    );
+    Some(([(ACCEPT_ENCODING, "identity")], refused).into_response())
 }
 
 fn is_json(content_type: Option<&http::HeaderValue>) -> bool {

@@ -2,7 +2,9 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
+use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
+use http::header::LOCATION;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tower_rampart::identity::Principal;
@@ -45,7 +47,7 @@ pub(crate) async fn open(
     principal: Principal,
     caller: Caller,
     Input(input): Input<Opening>,
-) -> ApiResult<(StatusCode, Json<Incident>)> {
+) -> ApiResult<Response> {
     let title = incident::title(&input.title).map_err(|detail| {
         ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_title", detail)
     })?;
@@ -54,7 +56,8 @@ pub(crate) async fn open(
         .desk
         .open_incident(by, &title, input.scenario.map(Scenario::as_str))
         .await?;
-    Ok((StatusCode::CREATED, Json(incident)))
+    let location = [(LOCATION, format!("/api/admin/incidents/{}", incident.id))];
+    Ok((StatusCode::CREATED, location, Json(incident)).into_response())
 }
 
 async fn find(app: &App, id: &str) -> ApiResult<Incident> {

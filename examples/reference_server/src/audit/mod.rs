@@ -21,7 +21,7 @@ use crate::db::{AuditHead, AuditRow, now};
 
 pub(crate) use chain::{Verdict, verify};
 pub(crate) use proof::{Provers, Worth};
-pub(crate) use refusals::note_refusals;
+pub(crate) use refusals::{Refusals, note_refusals};
 pub(crate) use writer::Audit;
 
 /// How much an event matters.

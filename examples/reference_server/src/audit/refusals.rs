@@ -4,15 +4,39 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use tower_rampart::identity::Principal;
+use tower_rampart::rate_limit::{RateLimitLayer, RateLimiter};
 use tower_rampart::rejection::Refusal;
 
-use super::{Caller, Entry};
-use crate::app::App;
+use super::{Audit, Caller, Entry};
+
+/// How many refusals of one account are written down: rows are kept for ever, and who has
+/// been told no a few times has been noticed.
+const ROWS: &str = "10/10m";
+
+/// Where refusals are written down.
+#[derive(Clone, Debug)]
+pub(crate) struct Refusals {
+    audit: Audit,
+    rows: RateLimiter,
+}
+
+impl Refusals {
+    pub(crate) fn new(audit: Audit) -> Self {
+        let layer = ROWS
+            .parse()
+            .map(|rows| RateLimitLayer::builder("authz_fail", rows).build());
+        let layer = layer.expect("a quota").expect("a limit that works");
+        Self {
+            audit,
+            rows: layer.limiter(),
+        }
+    }
+}
 
 /// Notes that somebody who is signed in was refused what another role, or a sign-in of the
 /// last minutes, is needed for.
 pub(crate) async fn note_refusals(
-    State(app): State<App>,
+    State(refusals): State<Refusals>,
     principal: Principal,
     caller: Caller,
     request: Request,
@@ -22,7 +46,13 @@ pub(crate) async fn note_refusals(
     let route = request.extensions().get::<MatchedPath>().cloned();
     let response = next.run(request).await;
     let refusal = response.extensions().get::<Refusal>();
-    if let Some(refusal) = refusal.filter(|refusal| refusal.policy() == "require") {
+    if let Some(refusal) = refusal.filter(|refusal| refusal.policy() == "require")
+        && refusals
+            .rows
+            .check(principal.subject().as_bytes())
+            .await
+            .is_ok()
+    {
         let route = route.as_ref().map_or("", MatchedPath::as_str);
         let entry = Entry::warn("authz_fail")
             .actor(principal.subject())
@@ -30,7 +60,7 @@ pub(crate) async fn note_refusals(
             .from(&caller)
             .detail("route", format!("{method} {route}"))
             .detail("reason", refusal.kind());
-        app.audit.note(entry);
+        refusals.audit.note(entry);
     }
     response
 }

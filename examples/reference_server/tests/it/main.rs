@@ -21,6 +21,7 @@ mod database_tls;
 mod deploy;
 mod flood;
 mod heads;
+mod http;
 mod images;
 mod incidents;
 mod keys;
