@@ -8,20 +8,22 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http::{Response, request, response};
 use pin_project::pin_project;
+use tower_layer::Layer;
 
 use super::policy::{Policy, Verdict};
+use super::service::Gate;
 use crate::rejection::Reply;
 
 /// What a [`Gate`](super::Gate) asks about a request: a [`Policy`], or a [`Chain`]
 /// of them.
 ///
-/// Every policy is one; there is no reason to implement it.
+/// Every policy is one. Nobody else can implement it.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` decides about no requests",
     label = "not a `Policy`",
     note = "a builder becomes a layer with `.build()?`; a policy of your own implements `tower_rampart::gate::Policy`"
 )]
-pub trait Passage: Clone {
+pub trait Passage: Clone + sealed::Sealed {
     /// What the request side leaves for the response side.
     type Passes;
 
@@ -45,6 +47,16 @@ pub trait Passage: Clone {
     /// Lists the names of the policies, the outermost first.
     fn names() -> Vec<&'static str>;
 }
+
+mod sealed {
+    // What cannot be named cannot be implemented.
+    #[allow(unnameable_types)]
+    pub trait Sealed {}
+}
+
+impl<P: Policy> sealed::Sealed for P {}
+
+impl<A: Passage, B: Passage> sealed::Sealed for Chain<A, B> {}
 
 /// How far a request came.
 #[derive(Debug)]
@@ -105,9 +117,15 @@ fn answer<P: Policy>(reply: Reply, head: &request::Parts) -> Response<Bytes> {
 
 /// One passage, and another one behind it, in one gate.
 ///
-/// The second sees what the first wrote into the head, and the first completes the
-/// answers of the second: all is as if each had a gate of its own, but the request
-/// is taken apart and put together once.
+/// The first is the outermost. The second sees what the first wrote into the head, and
+/// the first completes the answers of the second: all is as if each had a gate of its
+/// own, but the request is taken apart and put together once. What `leave` of the first
+/// does to an answer of the second may be done while the service is called, before
+/// anybody polls.
+///
+/// A wrong order is as easy here as with layers, and nothing catches panics between the
+/// two: use [`Rampart`](crate::stack::Rampart) for the layers of this crate. A policy
+/// that may be left out goes in as an `Option`: `Chain(Some(a), None::<B>)`.
 ///
 /// # Examples
 ///
@@ -115,11 +133,11 @@ fn answer<P: Policy>(reply: Reply, head: &request::Parts) -> Response<Bytes> {
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// use tower::{Layer, service_fn};
 /// use tower_rampart::context::ContextLayer;
-/// use tower_rampart::gate::{Chain, GateLayer};
+/// use tower_rampart::gate::Chain;
 /// use tower_rampart::security_headers::SecurityHeadersLayer;
 ///
 /// let chain = Chain(ContextLayer::new(), SecurityHeadersLayer::api().build()?);
-/// let service = GateLayer::new(chain).layer(service_fn(|_request: http::Request<String>| async {
+/// let service = chain.layer(service_fn(|_request: http::Request<String>| async {
 ///     Ok::<_, std::convert::Infallible>(http::Response::new("tea".to_owned()))
 /// }));
 /// # drop(service);
@@ -136,7 +154,16 @@ pub struct ChainWait<A: Passage, B: Passage>(#[pin] Waiting<A, B>);
 #[pin_project(project = WaitingProjection)]
 enum Waiting<A: Passage, B: Passage> {
     First(#[pin] A::Wait),
-    Second(Option<A::Passes>, #[pin] B::Wait),
+    // What is further in is dropped first.
+    Second(#[pin] B::Wait, Option<A::Passes>),
+}
+
+impl<S, A: Passage, B: Passage> Layer<S> for Chain<A, B> {
+    type Service = Gate<S, Self>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Gate::new(inner, self.clone())
+    }
 }
 
 impl<A: Passage, B: Passage> Chain<A, B> {
@@ -145,11 +172,11 @@ impl<A: Passage, B: Passage> Chain<A, B> {
         &self,
         first: A::Passes,
         head: &mut request::Parts,
-    ) -> Step<(A::Passes, B::Passes), Waiting<A, B>> {
+    ) -> Step<(B::Passes, A::Passes), Waiting<A, B>> {
         match self.1.go(head) {
-            Step::Pass(second) => Step::Pass((first, second)),
+            Step::Pass(second) => Step::Pass((second, first)),
             Step::Reply(response) => Step::Reply(self.complete(first, response)),
-            Step::Wait(wait) => Step::Wait(Waiting::Second(Some(first), wait)),
+            Step::Wait(wait) => Step::Wait(Waiting::Second(wait, Some(first))),
         }
     }
 
@@ -162,7 +189,7 @@ impl<A: Passage, B: Passage> Chain<A, B> {
 }
 
 impl<A: Passage, B: Passage> Passage for Chain<A, B> {
-    type Passes = (A::Passes, B::Passes);
+    type Passes = (B::Passes, A::Passes);
     type Wait = ChainWait<A, B>;
 
     fn go(&self, head: &mut request::Parts) -> Step<Self::Passes, Self::Wait> {
@@ -197,11 +224,11 @@ impl<A: Passage, B: Passage> Passage for Chain<A, B> {
                         Step::Wait(wait) => wait,
                     }
                 }
-                WaitingProjection::Second(first, wait) => {
+                WaitingProjection::Second(wait, first) => {
                     let outcome = ready!(self.1.wait(wait, head, context));
                     let first = first.take().expect("a wait ends once");
                     return Poll::Ready(match outcome {
-                        Ok(second) => Ok((first, second)),
+                        Ok(second) => Ok((second, first)),
                         Err(response) => Err(self.complete(first, response)),
                     });
                 }
@@ -210,7 +237,7 @@ impl<A: Passage, B: Passage> Passage for Chain<A, B> {
         }
     }
 
-    fn back(&self, (first, second): Self::Passes, head: &mut response::Parts) {
+    fn back(&self, (second, first): Self::Passes, head: &mut response::Parts) {
         self.1.back(second, head);
         self.0.back(first, head);
     }

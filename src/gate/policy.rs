@@ -37,7 +37,8 @@ pub trait Policy: Clone {
         let _ = (pass, head);
     }
 
-    /// Adds to the response of an admitted request.
+    /// Adds to the response of an admitted request, or to the answer of a policy further
+    /// in.
     fn leave(&self, pass: Self::Pass, head: &mut response::Parts) {
         let _ = (pass, head);
     }

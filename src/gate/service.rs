@@ -65,7 +65,10 @@ where
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
         let (mut head, body) = request.into_parts();
-        match self.policy.go(&mut head) {
+        let held = Ready(Some(&mut self.inner));
+        let step = self.policy.go(&mut head);
+        held.keep();
+        match step {
             Step::Pass(passes) => {
                 let future = self.inner.call(Request::from_parts(head, body));
                 GateFuture::inner(self.policy.clone(), passes, future)
@@ -90,6 +93,24 @@ where
                     },
                 )
             }
+        }
+    }
+}
+
+/// A service that said it is ready, while a policy decides: one that panics must not
+/// leave behind what `poll_ready` reserved.
+struct Ready<'a, S: Clone>(Option<&'a mut S>);
+
+impl<S: Clone> Ready<'_, S> {
+    fn keep(mut self) {
+        self.0 = None;
+    }
+}
+
+impl<S: Clone> Drop for Ready<'_, S> {
+    fn drop(&mut self) {
+        if let Some(service) = self.0.take() {
+            *service = service.clone();
         }
     }
 }

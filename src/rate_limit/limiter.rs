@@ -130,12 +130,16 @@ impl Permit {
     }
 }
 
-/// Lets something happen that nobody waits for.
+/// Lets something happen that nobody waits for; outside of a runtime it does not.
 pub(super) fn run<T: Send + 'static>(soon: Soon<T>) {
     match soon {
         Soon::Now(_) => {}
         #[cfg(feature = "redis")]
-        Soon::Later(later) => drop(tokio::spawn(later)),
+        Soon::Later(later) => {
+            if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+                drop(runtime.spawn(later));
+            }
+        }
         #[cfg(not(feature = "redis"))]
         Soon::Later(later) => drop(later),
     }

@@ -1,16 +1,17 @@
 //! Policies in one gate do what they do in gates of their own.
 
 use std::convert::Infallible;
-use std::future::{Future, ready};
+use std::future::{Future, pending, ready};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::Poll;
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode, request, response};
+use tower::limit::GlobalConcurrencyLimitLayer;
 use tower::{Layer, Service, ServiceExt, service_fn};
-use tower_rampart::gate::{Chain, GateLayer, Policy, Verdict};
-use tower_rampart::rejection::{Rejection, RejectionCode, Reply};
+use tower_rampart::gate::{Chain, GateLayer, NoWait, Policy, RescueLayer, Verdict};
+use tower_rampart::rejection::{Refusal, Rejection, RejectionCode, Reply};
 
 use crate::support::{Body, call, request};
 
@@ -123,7 +124,10 @@ macro_rules! run {
         let service = $layer.layer(served($log));
         let answer = call(service, request("GET", "/", &[])).await;
         let log = std::mem::take(&mut *$log.lock().expect("whole"));
-        (answer.status(), answer.head.headers, answer.body, log)
+        let refusal = answer.head.extensions.get::<Refusal>();
+        let refusal = refusal.map(|refusal| (refusal.policy(), refusal.kind()));
+        let head = (answer.head.status, answer.head.headers.clone());
+        (head, refusal, answer.body.clone(), log)
     }};
 }
 
@@ -155,21 +159,89 @@ async fn a_chain_does_what_gates_one_in_the_other_do() {
     assert_eq!(reached, 8);
 }
 
+/// What is written when a request is given up at its first wait.
+macro_rules! given_up {
+    ($layer:expr, $inner:expr, $log:expr) => {{
+        let mut answer = Box::pin($layer.layer($inner).oneshot(request("GET", "/", &[])));
+        assert!(poll_once(&mut answer).is_pending());
+        drop(answer);
+        std::mem::take(&mut *$log.lock().expect("whole"))
+    }};
+}
+
 #[tokio::test]
-async fn a_chain_that_is_given_up_lets_go_of_what_it_holds() {
+async fn a_chain_that_is_given_up_lets_go_of_the_inner_first() {
     let log = Log::default();
     let told = |name, does| Told {
         name,
         does,
         log: log.clone(),
     };
-    let chain = Chain(told("a", Does::Passes), told("b", Does::WaitsAndPasses));
-    let service = GateLayer::new(chain).layer(served(&log));
-    let mut answer = Box::pin(service.oneshot(request("GET", "/", &[])));
-    assert!(poll_once(&mut answer).is_pending());
-    drop(answer);
-    let log = log.lock().expect("whole");
-    assert_eq!(log.last().map(String::as_str), Some("a: dropped []"));
+    let forever = || service_fn(|_request: Request<Body>| pending::<Answer>());
+    for last in [Does::WaitsAndPasses, Does::Passes] {
+        let (a, b) = (told("a", Does::Passes), told("b", Does::Passes));
+        let c = told("c", last);
+        let gate = |told: &Told| GateLayer::new(told.clone());
+        let apart = given_up!((gate(&a), gate(&b), gate(&c)), forever(), &log);
+        let right = Chain(a.clone(), Chain(b.clone(), c.clone()));
+        assert_eq!(given_up!(right, forever(), &log), apart);
+        assert_eq!(given_up!(Chain(Chain(a, b), c), forever(), &log), apart);
+        let dropped = apart.iter().filter(|line| line.contains("dropped"));
+        let dropped: String = dropped.map(|line| &line[..1]).collect();
+        assert!(dropped.ends_with("ba"), "{apart:?}");
+    }
+}
+
+type Answer = Result<Response<Body>, Infallible>;
+
+/// Panics where it is told to.
+#[derive(Clone)]
+struct Panics(&'static str);
+
+impl Policy for Panics {
+    const NAME: &'static str = "panics";
+    type Pass = ();
+    type Wait = NoWait<()>;
+
+    fn admit(&self, _head: &request::Parts) -> Verdict<(), NoWait<()>> {
+        assert_ne!(self.0, "admit");
+        Verdict::Pass(())
+    }
+
+    fn enter(&self, (): &(), _head: &mut request::Parts) {
+        assert_ne!(self.0, "enter");
+    }
+
+    fn leave(&self, (): (), _head: &mut response::Parts) {
+        assert_ne!(self.0, "leave");
+    }
+}
+
+#[tokio::test]
+async fn what_was_reserved_is_given_back_whoever_refuses_or_panics() {
+    let log = Log::default();
+    let told = |name, does| Told {
+        name,
+        does,
+        log: log.clone(),
+    };
+    for place in ["admit", "enter", "leave", "nowhere"] {
+        for does in ALL {
+            let permits = Arc::new(tokio::sync::Semaphore::new(1));
+            let limit = GlobalConcurrencyLimitLayer::with_semaphore(Arc::clone(&permits));
+            let chain = Chain(Panics(place), told("b", does));
+            let stack = (RescueLayer, chain, limit);
+            let mut service = stack.layer(served(&log));
+            let asked = request("GET", "/", &[]);
+            let answer = service.ready().await.expect("ready").call(asked).await;
+            let answer = answer.expect("never");
+            let panicked = answer.status() == StatusCode::INTERNAL_SERVER_ERROR;
+            assert_eq!(panicked, place != "nowhere", "{place}, {does:?}");
+            drop(answer);
+            assert_eq!(permits.available_permits(), 1, "{place}, {does:?}");
+            drop(service);
+        }
+    }
 }
 
 /// Polls once.

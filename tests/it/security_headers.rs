@@ -292,3 +292,30 @@ fn headers_that_browsers_would_not_understand_are_problems() {
         .into_problems();
     assert!(matches!(problems[..], [Problem::HstsTooShort { .. }]));
 }
+
+#[tokio::test]
+async fn what_a_handler_says_twice_is_kept_or_goes_whole() {
+    let hello = Hello::default()
+        .with_header("server", "one")
+        .with_header("x-frame-options", "SAMEORIGIN")
+        .with_header("content-security-policy", "default-src 'self'")
+        .with_header("server", "two")
+        .with_header("x-frame-options", "ALLOWALL")
+        .with_header("x-powered-by", "three")
+        .with_header("content-security-policy", "img-src 'none'")
+        .with_header("x-powered-by", "four")
+        .with_header("link", "</a>")
+        .with_header("link", "</b>");
+    let layer = SecurityHeadersLayer::api().build().expect("valid");
+    let answer = call(layer.layer(hello), request("GET", "/", &[])).await;
+    let all = |name: &str| -> Vec<_> {
+        let lines = answer.head.headers.get_all(name).iter();
+        lines.map(|line| line.to_str().expect("ASCII")).collect()
+    };
+    assert!(all("server").is_empty() && all("x-powered-by").is_empty());
+    assert_eq!(all("x-frame-options"), ["DENY"]);
+    let policies = ["default-src 'self'", "img-src 'none'"];
+    assert_eq!(all("content-security-policy"), policies);
+    assert_eq!(all("link"), ["</a>", "</b>"]);
+    assert_eq!(all("x-content-type-options"), ["nosniff"]);
+}
