@@ -5,6 +5,7 @@
 //! production, W for a public service, and S, everything around a whole app.
 
 mod costs;
+mod lists;
 mod table;
 mod vectors;
 
