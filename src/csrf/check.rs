@@ -86,13 +86,13 @@ impl Rules {
         if self.own_origins.is_some() {
             return false; // The list was asked already.
         }
-        let authority = match single(&head.headers, &HOST) {
-            Field::Once(host) => host,
-            Field::Absent => head
-                .uri
-                .authority()
-                .map_or("", |authority| authority.as_str()),
-            Field::Unreadable => return false,
+        // A target that names one counts, whatever the Host says (RFC 9112 §3.2.2).
+        let target = head.uri.authority().map(http::uri::Authority::as_str);
+        let authority = match (target, single(&head.headers, &HOST)) {
+            (_, Field::Unreadable) => return false,
+            (Some(target), _) => target,
+            (None, Field::Once(host)) => host,
+            (None, Field::Absent) => "",
         };
         let own = origin
             .strip_prefix("https://")

@@ -41,10 +41,7 @@ impl Render for ProblemJson {
         let inner = &*rejection.0;
         let mut document = Map::new();
         document.insert("type".into(), inner.type_uri.into());
-        document.insert(
-            "title".into(),
-            inner.status.canonical_reason().unwrap_or("Refused").into(),
-        );
+        document.insert("title".into(), phrase(inner.status).into());
         document.insert("status".into(), inner.status.as_u16().into());
         document.insert("code".into(), inner.code.as_str().into());
         if let Some(detail) = &inner.detail {
@@ -108,5 +105,14 @@ impl Renderer {
         let mut response = self.0.render(rejection, head);
         *response.status_mut() = self.0.status(rejection, head);
         response
+    }
+}
+
+/// The phrase of a status as RFC 9110 §15 has it now (RFC 9457 §4.2.1).
+fn phrase(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::PAYLOAD_TOO_LARGE => "Content Too Large",
+        StatusCode::UNPROCESSABLE_ENTITY => "Unprocessable Content",
+        other => other.canonical_reason().unwrap_or("Refused"),
     }
 }

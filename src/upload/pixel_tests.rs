@@ -175,3 +175,32 @@ fn no_byte_of_a_picture_comes_out_after_it_was_found_too_large() {
     // Up to the byte that completes the size.
     assert!(out.len() < head + 2 + 10, "{out:?}");
 }
+
+#[test]
+fn a_jpeg_has_one_frame_and_it_is_the_one_that_counts() {
+    let read = |bytes: &[u8]| {
+        let mut measure = Measure::new(0, Kind::Jpeg, 1_000_000);
+        let mut all = bytes.chunks(7);
+        all.try_for_each(|bytes| measure.push(bytes))
+            .and_then(|()| measure.finish())
+    };
+    let small = b"\xff\xc0\0\x0b\x08\0\x03\0\x04\x01\x01\x11\0";
+    let large = b"\xff\xc2\0\x0b\x08\x1b\x58\x1b\x58\x01\x01\x11\0";
+    let table = b"\xff\xc4\0\x06\xff\xc0\0\x0b";
+    let scan = b"\xff\xda\0\x08\x01\x01\0\0\x3f\0\xff\xc0\0\x0b\x08\xff\xff\xff\xff";
+    let of = |parts: &[&[u8]]| [b"\xff\xd8", &parts.concat()[..]].concat();
+    // Tables, and what looks like a frame among the pixels, say nothing.
+    assert!(read(&of(&[small, table, scan])).is_ok());
+    assert!(read(&of(&[table, small, b"\xff\xff", table, b"\0\0", scan])).is_ok());
+    for parts in [
+        &[&small[..], large, scan][..],
+        &[small, table, large, scan],
+        &[small, small, scan],
+        // A frame that is shorter than what it has to say.
+        &[b"\xff\xc0\0\x06\x08\0\x03\0\x04", scan],
+    ] {
+        let refused = read(&of(parts));
+        let untold = matches!(refused, Err(Violation::PartType { .. }));
+        assert!(untold, "{parts:x?}: {refused:?}");
+    }
+}

@@ -16,8 +16,9 @@ pub(crate) enum Bearer<'a> {
 
 /// Reads the bearer token of a request.
 ///
-/// The scheme is compared without case (RFC 9110 §11.1); exactly one space
-/// follows it, as in the grammar of RFC 6750 §2.1.
+/// The scheme is compared without case (RFC 9110 §11.1). The grammar of RFC 6750 §2.1
+/// has any number of spaces behind it; no client writes two, and only one is taken, so
+/// that nobody further in reads another token than this.
 pub(crate) fn bearer(headers: &HeaderMap) -> Bearer<'_> {
     let mut fields = headers.get_all(AUTHORIZATION).iter();
     let Some(field) = fields.next() else {

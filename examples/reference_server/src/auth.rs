@@ -3,11 +3,12 @@
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use http::header::{CACHE_CONTROL, HeaderName, SET_COOKIE};
+use http::header::{AUTHORIZATION, CACHE_CONTROL, HeaderName, SET_COOKIE};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::Deserialize;
 use serde_json::json;
 use tower_rampart::identity::{ClientAddr, Principal};
+use tower_rampart::jwt::VerifyErrorKind;
 use tower_rampart::session::{EndReason, EndSessions, IssuedTokens, NewSession, RefreshErrorKind};
 
 use crate::app::App;
@@ -224,7 +225,8 @@ pub(crate) struct Logout {
     refresh_token: Option<RefreshTokenText>,
 }
 
-/// `POST /api/auth/logout`: 204, however often and with whatever credentials.
+/// `POST /api/auth/logout`: 204, however often; 401 to whoever comes with nothing but an
+/// access token that is none any more, for then nothing was ended.
 pub(crate) async fn logout(
     State(app): State<App>,
     headers: HeaderMap,
@@ -235,7 +237,12 @@ pub(crate) async fn logout(
         .as_ref()
         .map(|text| text.0.as_str())
         .or(app.cookies.refresh_token(&headers));
-    let mut caller = access_claims(&app, &headers);
+    let mut caller = match access_claims(&app, &headers) {
+        Ok(caller) => caller,
+        // A browser forgets its cookies in any case, and may have a refresh token.
+        Err(_) if refresh_token.is_some() || !headers.contains_key(AUTHORIZATION) => None,
+        Err(kind) => return Err(stale(kind)),
+    };
     if let (true, None, Some(token)) = (input.all, &caller, refresh_token) {
         // Only the store knows whose token this is. If it does not answer,
         // "everywhere" would be a lie.
@@ -280,22 +287,41 @@ pub(crate) fn signed_out(app: &App) -> Response {
     response
 }
 
-/// Subject and session of a genuine access token, wherever it is; a session that
-/// was ended can end nothing.
-fn access_claims(app: &App, headers: &HeaderMap) -> Option<(String, Option<String>)> {
+/// Refuses to have ended what a token that is none any more belonged to.
+fn stale(kind: VerifyErrorKind) -> ApiError {
+    let (code, detail) = match kind {
+        VerifyErrorKind::Expired => (
+            "token_expired",
+            "the token expired; send the refresh token instead",
+        ),
+        _ => ("token_invalid", "the token is not valid"),
+    };
+    ApiError::new(StatusCode::UNAUTHORIZED, code, detail)
+}
+
+/// Subject and session of an access token.
+type Holder = (String, Option<String>);
+
+/// Who holds the access token that came along, wherever it is; a session that was ended
+/// can end nothing.
+fn access_claims(app: &App, headers: &HeaderMap) -> Result<Option<Holder>, VerifyErrorKind> {
     use tower_rampart::clock::{Clock as _, SystemClock};
     let bearer = headers
-        .get(http::header::AUTHORIZATION)
+        .get(AUTHORIZATION)
         .and_then(|value| value.to_str().ok()?.split_once(' '));
     let token = match bearer {
-        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token,
-        _ => app.cookies.access_token(headers)?,
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Some(token),
+        _ => app.cookies.access_token(headers),
     };
+    let Some(token) = token else { return Ok(None) };
     let now = SystemClock.unix_now();
-    let claims = app.issuer.verifier().verify(token, now).ok()?;
-    app.issuer.revocations().check(&claims, now).ok()?;
+    let claims = app.issuer.verifier().verify(token, now);
+    let claims = claims.map_err(|error| error.kind())?;
+    if app.issuer.revocations().check(&claims, now).is_err() {
+        return Ok(None);
+    }
     let session = claims.session().map(str::to_owned);
-    Some((claims.subject().to_owned(), session))
+    Ok(Some((claims.subject().to_owned(), session)))
 }
 
 #[derive(Debug, Deserialize)]

@@ -7,7 +7,8 @@ use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt as _;
 use http::header::{
     ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE,
-    CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH, IF_RANGE, LOCATION, RANGE,
+    CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_MATCH, IF_NONE_MATCH, IF_RANGE, LOCATION,
+    RANGE,
 };
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use http_range_header::StartPosition;
@@ -181,8 +182,12 @@ pub(crate) async fn delete(
     State(app): State<App>,
     principal: Principal,
     Path(id): Path<String>,
+    headers: HeaderMap,
 ) -> ApiResult<StatusCode> {
     let image = own(&app, &principal, &id).await?;
+    if unmatched(&headers, None) {
+        return Err(outdated());
+    }
     let work = async move {
         if !remove(&app, principal.subject(), &image).await? {
             return Err(ApiError::not_found());
@@ -203,6 +208,11 @@ pub(crate) async fn content(
     let image = own(&app, &principal, &id).await?;
     let etag = format!("\"{}\"", image.sha256);
     let length = u64::try_from(image.bytes).unwrap_or_default();
+    // Compared strongly: a weak tag names no bytes (RFC 9110 sections 13.1.1 and 13.1.5).
+    let is_ours = |value: &HeaderValue| value.as_bytes() == etag.as_bytes();
+    if unmatched(&headers, Some(&etag)) {
+        return Err(outdated());
+    }
     if names(&headers, &IF_NONE_MATCH, &etag) {
         return Ok(with_headers(
             StatusCode::NOT_MODIFIED.into_response(),
@@ -210,8 +220,6 @@ pub(crate) async fn content(
             &etag,
         ));
     }
-    // Compared strongly: a weak tag names no bytes (RFC 9110 section 13.1.5).
-    let is_ours = |value: &HeaderValue| value.as_bytes() == etag.as_bytes();
     let outdated = headers.get(IF_RANGE).is_some_and(|value| !is_ours(value));
     let range = headers
         .get(RANGE)
@@ -271,6 +279,24 @@ fn with_headers(mut response: Response, image: &Image, etag: &str) -> Response {
 /// Only texts of this server's own making come here.
 fn ascii(text: String) -> HeaderValue {
     HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static(""))
+}
+
+/// Tells whether an `If-Match` names nothing that is there (RFC 9110 §13.1.1).
+fn unmatched(headers: &HeaderMap, etag: Option<&str>) -> bool {
+    let values = headers.get_all(IF_MATCH).iter();
+    let mut tags = values
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|text| text.split(','))
+        .map(str::trim);
+    headers.contains_key(IF_MATCH) && !tags.any(|tag| tag == "*" || Some(tag) == etag)
+}
+
+fn outdated() -> ApiError {
+    ApiError::new(
+        StatusCode::PRECONDITION_FAILED,
+        "precondition_failed",
+        "If-Match names nothing that is here",
+    )
 }
 
 fn names(headers: &HeaderMap, name: &http::HeaderName, etag: &str) -> bool {

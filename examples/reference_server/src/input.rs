@@ -104,25 +104,38 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
             "files are no part of JSON; send them to POST /api/images as multipart/form-data",
         ));
     }
-    serde_json::from_slice(bytes).map_err(|error| {
+    let text = std::str::from_utf8(bytes);
+    let Ok(text) = text.map(|text| text.trim_start_matches([' ', '\t', '\r', '\n'])) else {
+        // RFC 8259, section 8.1.
+        return Err(invalid_json("the body is not UTF-8"));
+    };
+    // A list of the members in their order would be read as well.
+    if text.starts_with('[') {
+        return Err(invalid_members());
+    }
+    serde_json::from_str(text).map_err(|error| {
         // What is no JSON at all is told apart from a member of another type, for which some
         // types complain as if it were none.
-        let is_json = serde_json::from_slice::<serde::de::IgnoredAny>(bytes).is_ok();
+        let is_json = serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();
         if error.is_data() || is_json {
-            // Never the value: it may be a password.
-            ApiError::new(
-                StatusCode::UNPROCESSABLE_ENTITY,
-                "invalid_members",
-                "a member is missing, unknown or of the wrong type",
-            )
+            invalid_members()
         } else {
-            ApiError::new(
-                StatusCode::BAD_REQUEST,
-                "invalid_json",
-                "the body is not JSON",
-            )
+            invalid_json("the body is not JSON")
         }
     })
+}
+
+fn invalid_json(detail: &'static str) -> ApiError {
+    ApiError::new(StatusCode::BAD_REQUEST, "invalid_json", detail)
+}
+
+/// Never names the value: it may be a password.
+fn invalid_members() -> ApiError {
+    ApiError::new(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "invalid_members",
+        "a member is missing, unknown or of the wrong type",
+    )
 }
 
 /// A typed password, which may be too long to be one.
@@ -165,13 +178,13 @@ impl<'de> Deserialize<'de> for Line {
 /// 422 if it cannot be a mail address.
 pub(crate) fn email(text: &str) -> Result<String, ApiError> {
     let email = text.trim().to_lowercase();
+    // RFC 5321, section 4.5.3.1; and what no mail could be sent to is no address here.
     let plausible = email.len() <= 254
-        && email.split_once('@').is_some_and(|(local, domain)| {
-            !local.is_empty()
-                && domain.contains('.') | (domain == "localhost")
-                && !domain.contains('@')
+        && email.rsplit_once('@').is_some_and(|(local, domain)| {
+            local.len() <= 64 && domain.contains('.') | (domain == "localhost")
         })
-        && !email.chars().any(|c| c.is_whitespace() || c.is_control());
+        && !email.contains(['"', '['])
+        && email.parse::<lettre::Address>().is_ok();
     if plausible {
         return Ok(email);
     }

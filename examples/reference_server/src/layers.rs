@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use http::header::{
-    AUTHORIZATION, CONTENT_TYPE, ETAG, IF_NONE_MATCH, RANGE, RETRY_AFTER, WWW_AUTHENTICATE,
+    AUTHORIZATION, CONTENT_RANGE, CONTENT_TYPE, ETAG, IF_NONE_MATCH, IF_RANGE, RANGE, RETRY_AFTER,
+    WWW_AUTHENTICATE,
 };
 use http::{HeaderName, Method};
 use tower_rampart::context::ContextLayer;
@@ -193,8 +194,9 @@ fn cors(origins: &OriginPolicy) -> Result<CorsLayer> {
     const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
     let layer = CorsLayer::credentialed(origins)
         .methods([Method::PUT, Method::PATCH, Method::DELETE])
-        .request_headers([AUTHORIZATION, CONTENT_TYPE, IF_NONE_MATCH, RANGE])
+        .request_headers([AUTHORIZATION, CONTENT_TYPE, IF_NONE_MATCH, IF_RANGE, RANGE])
         .expose([
+            CONTENT_RANGE,
             ETAG,
             RATELIMIT,
             RATELIMIT_POLICY,

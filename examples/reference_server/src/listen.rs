@@ -69,6 +69,17 @@ pub(crate) async fn serve(listener: TcpListener, app: Secured, stop: Stop) {
         };
         let (app, builder, stop) = (app.clone(), builder.clone(), stop.clone());
         connections.spawn(async move {
+            // The library counts from the first byte on.
+            let mut first = [0];
+            tokio::select! {
+                said = tokio::time::timeout(HEADERS, stream.peek(&mut first)) => {
+                    if said.is_err() {
+                        return;
+                    }
+                }
+                () = stopped(stop.clone()) => return,
+                () = seated.seat.left() => return,
+            }
             let seat = Arc::clone(&seated.seat);
             let service = tower::service_fn(move |request: Request<Incoming>| {
                 let busy = seat.begin();

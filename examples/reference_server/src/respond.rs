@@ -2,6 +2,7 @@
 //! turned into the same kind of answer.
 
 use std::any::Any;
+use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -9,9 +10,10 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http::header::{CONTENT_TYPE, HOST, WWW_AUTHENTICATE};
+use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, TRANSFER_ENCODING, WWW_AUTHENTICATE};
 use http::uri::Authority;
-use http::{HeaderValue, StatusCode, Version, request};
+use http::{HeaderValue, Method, StatusCode, Version, request};
 use tower_rampart::identity::RequestId;
 use tower_rampart::password::HashBusy;
 use tower_rampart::rejection::{Rejection, RejectionCode, Renderer};
@@ -207,18 +209,36 @@ pub(crate) async fn render(request: Request, next: Next) -> Response {
     let head = essentials(&request);
     let id = request.extensions().get().map_or("", RequestId::as_str);
     let span = tracing::info_span!("request", request_id = id, method = %request.method());
-    let mut response = match malformed(&request) {
-        Some(detail) => {
-            let code = "invalid_request";
-            ApiError::new(StatusCode::BAD_REQUEST, code, detail).into_response()
+    let refused = match malformed(&request) {
+        Some(detail) => Some((StatusCode::BAD_REQUEST, "invalid_request", detail)),
+        // RFC 9112, section 6.1.
+        None if has_another_coding(&request) => {
+            let detail = "only chunked is understood";
+            Some((
+                StatusCode::NOT_IMPLEMENTED,
+                "unsupported_transfer_encoding",
+                detail,
+            ))
         }
+        None => None,
+    };
+    let mut response = match refused {
+        Some((status, code, detail)) => ApiError::new(status, code, detail).into_response(),
         None => next.run(request).instrument(span).await,
     };
+    // A length of nothing would be that of the whole (RFC 9110, section 8.6), and axum
+    // tells a HEAD the length of every body that has one.
+    if response.status() == StatusCode::NOT_MODIFIED && head.method == Method::HEAD {
+        let nothing = futures_util::stream::empty::<Result<Bytes, Infallible>>();
+        *response.body_mut() = Body::from_stream(nothing);
+    }
     let refused = response.extensions_mut().remove::<Unrendered>();
     let refused = refused.and_then(|unrendered| unrendered.0.lock().ok()?.take());
     let status = response.status();
+    // An extractor of axum's refuses in plain text.
+    let kind = response.headers().get(CONTENT_TYPE);
     let bare = (status.is_client_error() || status.is_server_error())
-        && !response.headers().contains_key(CONTENT_TYPE);
+        && kind.is_none_or(|kind| kind.as_bytes().starts_with(b"text/plain"));
     let rejection = match refused {
         Some(rejection) => rejection,
         None if bare => Rejection::new(status, code_of(status))
@@ -235,7 +255,7 @@ pub(crate) async fn render(request: Request, next: Next) -> Response {
     }
     let rendered: Vec<_> = parts.headers.keys().cloned().collect();
     for (name, value) in response.headers() {
-        if *name != http::header::CONTENT_LENGTH && !rendered.contains(name) {
+        if *name != CONTENT_LENGTH && !rendered.contains(name) {
             parts.headers.append(name, value.clone());
         }
     }
@@ -253,6 +273,10 @@ fn malformed(request: &Request) -> Option<&'static str> {
     let mut hosts = request.headers().get_all(HOST).iter();
     let (host, more) = (hosts.next(), hosts.next());
     let target = request.uri().authority();
+    // RFC 9113, section 8.3.1, and RFC 9110, section 4.2.4.
+    if target.is_some_and(|target| target.as_str().contains('@')) {
+        return Some("the target names a user");
+    }
     let later = request.version() >= Version::HTTP_2;
     let Some(host) = host else {
         return match request.version() {
@@ -272,6 +296,14 @@ fn malformed(request: &Request) -> Option<&'static str> {
         Some(_) => None,
         None => Some("the Host is none"),
     }
+}
+
+/// Tells whether a body comes in a coding that nobody here takes away.
+fn has_another_coding(request: &Request) -> bool {
+    let mut codings = request.headers().get_all(TRANSFER_ENCODING).iter();
+    let first = codings.next();
+    first.is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"chunked"))
+        || codings.next().is_some()
 }
 
 fn code_of(status: StatusCode) -> RejectionCode {

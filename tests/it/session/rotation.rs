@@ -350,10 +350,11 @@ async fn what_is_over_is_forgotten_after_a_day() {
             rows
         };
         // The sweep is in the background.
-        for _ in 0..200 {
+        for _ in 0..500 {
             if count().await == expected {
                 break;
             }
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
         let rows = count().await;
         assert_eq!(

@@ -35,7 +35,7 @@ pub(super) const ALL: &[Operation] = operations! {
         400 "invalid_request", 401 "refresh_invalid", 401 "refresh_reused", 401 "session_idle_timeout", 401 "session_expired",
         401 "session_revoked", 401 "reauthentication_required";
         "Gives new tokens for a refresh token, in a cookie or in the body."
-    POST "/api/auth/logout" Public (OptionalJson("Logout")) => 204 Empty; ; "Signs out, here or everywhere."
+    POST "/api/auth/logout" Public (OptionalJson("Logout")) => 204 Empty; 401 "token_expired", 401 "token_invalid"; "Signs out, here or everywhere."
     POST "/api/auth/password/forgot" Public (Body::Json("Forgotten")) => 202 Json("Accepted");
         422 "invalid_email"; "Sends a link that sets a new password, if there is such an account."
     POST "/api/auth/password/reset" Public (Body::Json("Reset")) => 204 Empty;
@@ -49,13 +49,13 @@ pub(super) const ALL: &[Operation] = operations! {
     DELETE "/api/me" Fresh (NONE) => 204 Empty; 409 "last_admin", 503 "read_only"; "Removes the caller's account, its pictures and its sessions."
     PUT "/api/me/password" SignedIn (Body::Json("ChangePassword")) => 204 Empty;
         403 "invalid_credentials", 409 "conflict", 422 "password_rejected", 503 "overloaded"; "Changes the password; other sessions end."
-    PUT "/api/me/avatar" SignedIn (Body::Picture) => 200 Json("Image"); 422 "invalid_image", 503 "read_only", 507 "quota_exceeded"; "Sets the caller's picture."
+    PUT "/api/me/avatar" SignedIn (Body::Picture) => 200 Json("Image"); 400 "content_range", 422 "invalid_image", 503 "read_only", 507 "quota_exceeded"; "Sets the caller's picture."
     POST "/api/images" SignedIn (Form) => 201 Json("Image");
         400 "missing_field", 422 "invalid_image", 422 "invalid_title", 503 "read_only", 507 "quota_exceeded"; "Keeps a picture."
     GET "/api/images" SignedIn (NONE) ["cursor"] => 200 Json("Images"); 400 "invalid_cursor", 400 "invalid_query"; "Lists the caller's pictures, newest first."
     GET "/api/images/{id}" SignedIn (NONE) => 200 Json("Image"); 404 "not_found"; "Shows a picture's record."
-    DELETE "/api/images/{id}" SignedIn (NONE) => 204 Empty; 404 "not_found", 503 "read_only"; "Removes a picture."
-    GET "/api/images/{id}/content" SignedIn (NONE) => 200 Picture, 206 Picture, 304 Empty; 404 "not_found", 416 "range_not_satisfiable"; "Sends a picture, or a range of it."
+    DELETE "/api/images/{id}" SignedIn (NONE) => 204 Empty; 404 "not_found", 412 "precondition_failed", 503 "read_only"; "Removes a picture."
+    GET "/api/images/{id}/content" SignedIn (NONE) => 200 Picture, 206 Picture, 304 Empty; 404 "not_found", 412 "precondition_failed", 416 "range_not_satisfiable"; "Sends a picture, or a range of it."
     GET "/api/admin/users" Admin (NONE) ["cursor"] => 200 Json("Users"); 400 "invalid_query"; "Lists accounts."
     POST "/api/admin/users/{id}/disable" Admin (OptionalJson("Why")) => 202 Json("Accepted"); 404 "not_found", 409 "own_account"; "Keeps an account from signing in."
     POST "/api/admin/users/{id}/enable" Admin (OptionalJson("Why")) => 202 Json("Accepted"); 404 "not_found"; "Lets an account sign in again."

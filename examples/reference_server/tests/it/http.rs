@@ -3,7 +3,7 @@
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::server::{Server, png, refused, text};
+use crate::server::{PASSWORD, Server, png, refused, text, within};
 
 async fn json_of(response: reqwest::Response) -> Value {
     response.json().await.expect("JSON")
@@ -129,4 +129,110 @@ async fn what_one_account_is_refused_fills_no_audit_log() {
     let rows = json_of(rows).await;
     let rows = rows["items"].as_array().expect("rows");
     assert_eq!(rows.len(), 10 + 1, "{rows:?}");
+}
+
+#[tokio::test]
+async fn whoever_signs_out_with_what_is_no_token_any_more_is_told_so() {
+    let server = Server::start_with(&[("ACCESS_TTL", "1s")]);
+    server.register("ann@example.com").await;
+    let session = server.login("ann@example.com").await;
+    let token = text(&session, "access_token");
+    within(10, async || {
+        server.get("/api/me", &token).await.status() == StatusCode::UNAUTHORIZED
+    })
+    .await;
+    let leave = |token: &str, body: Value| {
+        let request = server.request(Method::POST, "/api/auth/logout");
+        request.bearer_auth(token).json(&body).send()
+    };
+    let everywhere = json!({"all": true});
+    let expired = leave(&token, everywhere.clone()).await.expect("an answer");
+    refused(expired, 401, "token_expired").await;
+    let junk = leave("a.b.c", everywhere).await.expect("an answer");
+    refused(junk, 401, "token_invalid").await;
+    // What can be ended is, and twice is as good as once.
+    let refresh = json!({"refresh_token": session["refresh_token"]});
+    for _ in 0..2 {
+        let answer = leave(&token, refresh.clone()).await.expect("an answer");
+        assert_eq!(answer.status(), StatusCode::NO_CONTENT);
+    }
+    let request = server.request(Method::POST, "/api/auth/refresh");
+    let answer = request.json(&refresh).send().await.expect("an answer");
+    refused(answer, 401, "session_revoked").await;
+}
+
+#[tokio::test]
+async fn preconditions_are_kept() {
+    let server = Server::start();
+    let token = server.token("ann@example.com").await;
+    let picture = png(8, 8, 200);
+    let image = json_of(server.upload(&token, "a.png", "image/png", picture).await).await;
+    let (url, record) = (text(&image, "url"), text(&image, "id"));
+    let ask = |method: Method, path: &str, name: &str, value: &str| {
+        let request = server.request(method, path).bearer_auth(&token);
+        request.header(name, value).send()
+    };
+    let tag = format!("\"{}\"", text(&image, "sha256"));
+    for (value, status) in [
+        ("*", 200),
+        (tag.as_str(), 200),
+        (&format!("\"x\", {tag}"), 200),
+        ("\"x\"", 412),
+        // Compared strongly (RFC 9110 section 13.1.1).
+        (&format!("W/{tag}"), 412),
+    ] {
+        let answer = ask(Method::GET, &url, "if-match", value).await;
+        assert_eq!(answer.expect("an answer").status(), status, "{value}");
+    }
+    let known = ask(Method::HEAD, &url, "if-none-match", &tag).await;
+    let known = known.expect("an answer");
+    assert_eq!(known.status(), StatusCode::NOT_MODIFIED);
+    assert_eq!(known.headers().get("content-length"), None);
+    let path = format!("/api/images/{record}");
+    let answer = ask(Method::DELETE, &path, "if-match", "\"x\"").await;
+    refused(answer.expect("an answer"), 412, "precondition_failed").await;
+    let answer = ask(Method::DELETE, &path, "if-match", "*").await;
+    assert_eq!(answer.expect("an answer").status(), StatusCode::NO_CONTENT);
+}
+
+#[tokio::test]
+async fn members_have_names_and_texts_are_texts() {
+    let server = Server::start();
+    server.register("ann@example.com").await;
+    let send = |body: &[u8]| {
+        let request = server.request(Method::POST, "/api/auth/login");
+        let request = request.header("content-type", "application/json");
+        request.body(body.to_vec()).send()
+    };
+    let list = format!(r#" ["ann@example.com", "{PASSWORD}", "body"]"#);
+    let answer = send(list.as_bytes()).await.expect("an answer");
+    refused(answer, 422, "invalid_members").await;
+    let broken = b"{\"email\": \"ann@example.com\", \"password\": \"\xff\"}";
+    let answer = send(broken).await.expect("an answer");
+    refused(answer, 400, "invalid_json").await;
+}
+
+#[tokio::test]
+async fn an_address_that_no_mail_reaches_is_none() {
+    let server = Server::start();
+    let long = format!("{}@example.com", "a".repeat(65));
+    for (email, status) in [
+        ("<s>@e.com", 422),
+        (".a@example.com", 422),
+        ("a..b@example.com", 422),
+        ("a@-x.com", 422),
+        ("a@example.com.", 422),
+        ("a@[127.0.0.1]", 422),
+        ("\"a b\"@example.com", 422),
+        (&long, 422),
+        (&long[1..], 202),
+        ("o'neil+tag@sub.example.com", 202),
+        ("zoë@example.com", 202),
+        ("ann@localhost", 202),
+    ] {
+        let account = json!({"email": email, "password": "violet kettle parade"});
+        let request = server.request(Method::POST, "/api/auth/register");
+        let answer = request.json(&account).send().await.expect("an answer");
+        assert_eq!(answer.status(), status, "{email}");
+    }
 }
