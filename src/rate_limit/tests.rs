@@ -281,3 +281,54 @@ fn a_strict_quota_is_whole_again_a_period_after_it_was_spent() {
         assert!(matches!(ruled, Ruling::Wait(_)), "{ruled:?}");
     }
 }
+
+fn rate(quota: &str) -> Rate {
+    Rate::new(quota.parse().expect("a quota"), 1)
+}
+
+#[test]
+fn a_part_of_a_rate_allows_that_much_less_that_much_rarer() {
+    let processes = |count| NonZeroU32::new(count).expect("positive");
+    for (whole, count, part) in [(100, 4, 25), (10, 3, 3), (2, 5, 1), (1, 1, 1)] {
+        let shared = rate(&format!("{whole}/100s")).share(processes(count));
+        let Rate::Gcra { interval, burst } = shared else {
+            panic!("{shared:?}");
+        };
+        assert_eq!(burst.get(), part, "{whole} by {count}");
+        let apart = 100_000_000_000 / whole * u64::from(count);
+        assert_eq!(interval, apart, "{whole} by {count}");
+        let strict = rate(&format!("{whole}/100s,strict")).share(processes(count));
+        let Rate::Strict { period, most } = strict else {
+            panic!("{strict:?}");
+        };
+        assert_eq!(
+            (period, most),
+            (100_000_000_000, part),
+            "{whole} by {count}"
+        );
+    }
+}
+
+#[test]
+fn only_a_strict_rate_has_two_halves() {
+    assert!(!rate("5/10s").halves());
+    assert!(rate("5/10s,strict").halves());
+}
+
+#[test]
+fn who_got_everything_back_owes_nothing_at_all() {
+    for quota in ["5/10s", "5/10s,strict"] {
+        let (rate, mut state) = (rate(quota), State::default());
+        let now = 3_000_000_000;
+        let Ruling::Left { mark, .. } = rate.spend(now, NonZeroU32::MIN, &mut state) else {
+            panic!("{quota}");
+        };
+        assert_ne!(state, State::default(), "{quota}");
+        rate.refund(now, NonZeroU32::MIN, mark, &mut state);
+        assert_eq!(rate.peek(now, &state), 5, "{quota}");
+        // A place in the table that is free again.
+        if !rate.halves() {
+            assert_eq!(state, State::default());
+        }
+    }
+}

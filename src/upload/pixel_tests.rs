@@ -204,3 +204,96 @@ fn a_jpeg_has_one_frame_and_it_is_the_one_that_counts() {
         assert!(untold, "{parts:x?}: {refused:?}");
     }
 }
+
+#[test]
+fn every_chunk_of_a_webp_that_says_a_size_counts() {
+    let chunk = |name: &[u8; 4], bytes: &[u8]| {
+        let length = u32::try_from(bytes.len()).expect("small").to_le_bytes();
+        let fill = vec![0; bytes.len() % 2];
+        [name, &length[..], bytes, &fill].concat()
+    };
+    let three = |size: u32| (size - 1).to_le_bytes()[..3].to_vec();
+    let canvas = |side| {
+        chunk(
+            b"VP8X",
+            &[&[2, 0, 0, 0][..], &three(side), &three(side)].concat(),
+        )
+    };
+    let lossy = |side: u16| {
+        let side = side.to_le_bytes();
+        chunk(
+            b"VP8 ",
+            &[b"\x30\0\0\x9d\x01\x2a", &side[..], &side, b"pixels"].concat(),
+        )
+    };
+    let lossless = |side: u32| {
+        let bits = (side - 1) | (side - 1) << 14;
+        chunk(
+            b"VP8L",
+            &[&[0x2f][..], &bits.to_le_bytes(), b"pixel"].concat(),
+        )
+    };
+    let frame = |side, picture: &[u8]| {
+        let place = [&[0; 6][..], &three(side), &three(side), &[0; 4]].concat();
+        chunk(b"ANMF", &[&place, picture].concat())
+    };
+    let other = chunk(b"ICCP", b"odd");
+    let read = |chunks: &[&[u8]]| {
+        let mut measure = Measure::new(0, Kind::WebP, 1_000_000);
+        let file = [b"RIFF\0\0\0\0WEBP", &chunks.concat()[..]].concat();
+        let mut all = file.chunks(5);
+        all.try_for_each(|bytes| measure.push(bytes))
+            .and_then(|()| measure.finish())
+    };
+    let small = canvas(1_000);
+    for chunks in [
+        &[&lossy(1_000)[..]][..],
+        &[&lossless(1_000)],
+        // What comes behind a picture without a canvas, nobody reads.
+        &[&lossy(4), &lossy(7_000)],
+        &[&small, &other, &lossy(1_000)],
+        &[
+            &small,
+            &frame(10, &lossless(10)),
+            &frame(10, &[&other[..], &lossy(10)].concat()),
+        ],
+        // The two upper bits say how a picture is to be scaled.
+        &[&lossy(0x4000 | 1_000)],
+    ] {
+        assert!(read(chunks).is_ok(), "{chunks:x?}");
+    }
+    for chunks in [
+        &[&lossy(1_001)[..]][..],
+        &[&lossless(1_001)],
+        &[&canvas(1_001)],
+        &[&small, &lossy(7_000)],
+        &[&small, &other, &lossless(7_000)],
+        &[&small, &frame(7_000, &lossy(10))],
+        &[&small, &frame(10, &lossy(7_000))],
+        &[
+            &small,
+            &frame(10, &lossy(10)),
+            &frame(10, &[&other[..], &lossless(7_000)].concat()),
+        ],
+        &[&small, &canvas(7_000)],
+    ] {
+        let refused = read(chunks);
+        let large = matches!(refused, Err(Violation::TooManyPixels { .. }));
+        assert!(large, "{chunks:x?}: {refused:?}");
+    }
+    let not_a_key_frame = chunk(b"VP8 ", b"\x31\0\0\x9d\x01\x2a\x04\0\x04\0");
+    for chunks in [
+        &[&other[..], &lossy(4)][..],
+        &[&frame(4, &lossy(4))],
+        &[&not_a_key_frame],
+        &[&chunk(b"VP8 ", b"\x30\0\0\x9d\x01\x2b\x04\0\x04\0")],
+        &[&chunk(b"VP8L", b"\x2e\x04\0\x04\0")],
+        &[&chunk(b"VP8X", b"short")],
+        &[b"VP8X\x0a\0\0\0\0"],
+        &[],
+    ] {
+        let refused = read(chunks);
+        let untold = matches!(refused, Err(Violation::PartType { .. }));
+        assert!(untold, "{chunks:x?}: {refused:?}");
+    }
+}

@@ -1,18 +1,19 @@
 //! How large a picture says it is, told before it is unpacked.
 //!
 //! A few bytes of header may stand for gigabytes of pixels, and a second header
-//! behind the first for more than that. WebP and BMP say it in their first
-//! bytes; the others are followed as they come in, until nothing more can say it.
+//! behind the first for more than that. A BMP says it in its first bytes; the others
+//! are followed as they come in, until nothing more can say it.
 
 mod gif;
 mod jpeg;
 mod png;
+mod webp;
 
 use super::kind::Kind;
 use super::violation::Violation;
 
-/// How many bytes the headers of WebP and BMP have.
-const HEADER_BYTES: usize = 32;
+/// How many bytes of a BMP say it.
+const HEADER_BYTES: usize = 26;
 
 /// Measures one picture as it comes in.
 #[derive(Debug)]
@@ -26,11 +27,12 @@ pub(super) struct Measure {
 
 #[derive(Debug)]
 enum Reading {
-    /// The header, as far as it is there.
-    Header(Kind, Vec<u8>),
+    /// The header of a BMP, as far as it is there.
+    Header(Vec<u8>),
     Gif(gif::Gif),
     Jpeg(jpeg::Jpeg),
     Png(png::Png),
+    WebP(webp::WebP),
     Done,
 }
 
@@ -64,7 +66,8 @@ impl Measure {
             Kind::Gif => Reading::Gif(gif::Gif::default()),
             Kind::Jpeg => Reading::Jpeg(jpeg::Jpeg::default()),
             Kind::Png => Reading::Png(png::Png::default()),
-            _ => Reading::Header(kind, Vec::new()),
+            Kind::WebP => Reading::WebP(webp::WebP::default()),
+            _ => Reading::Header(Vec::new()),
         };
         Self {
             part,
@@ -77,7 +80,7 @@ impl Measure {
     /// Takes the next bytes of the file.
     pub(super) fn push(&mut self, bytes: &[u8]) -> Result<(), Violation> {
         match &mut self.reading {
-            Reading::Header(_, header) => {
+            Reading::Header(header) => {
                 let wanted = HEADER_BYTES - header.len();
                 header.extend_from_slice(&bytes[..wanted.min(bytes.len())]);
                 if header.len() < HEADER_BYTES {
@@ -85,7 +88,9 @@ impl Measure {
                 }
                 self.finish()
             }
-            Reading::Gif(_) | Reading::Jpeg(_) | Reading::Png(_) => self.follow(bytes),
+            Reading::Gif(_) | Reading::Jpeg(_) | Reading::Png(_) | Reading::WebP(_) => {
+                self.follow(bytes)
+            }
             Reading::Done => Ok(()),
         }
     }
@@ -96,6 +101,7 @@ impl Measure {
                 Reading::Gif(gif) => gif,
                 Reading::Jpeg(jpeg) => jpeg,
                 Reading::Png(png) => png,
+                Reading::WebP(webp) => webp,
                 Reading::Header(..) | Reading::Done => return Ok(()),
             };
             let skip = format.skip();
@@ -118,8 +124,8 @@ impl Measure {
 
     /// Ends the file: by now it must have said how large it is.
     pub(super) fn finish(&mut self) -> Result<(), Violation> {
-        if let Reading::Header(kind, header) = &self.reading {
-            let size = size(*kind, header);
+        if let Reading::Header(header) = &self.reading {
+            let size = bmp(header);
             self.reading = Reading::Done;
             let (width, height) = size.ok_or_else(|| self.untold())?;
             self.judge(width, height)?;
@@ -149,19 +155,6 @@ impl Measure {
             reason: "the picture does not say how large it is",
         }
     }
-}
-
-/// Reads width and height from the header of a WebP or a BMP.
-fn size(kind: Kind, header: &[u8]) -> Option<(u64, u64)> {
-    if kind == Kind::Bmp {
-        return bmp(header);
-    }
-    // Only these say it; another chunk may come before them to some readers.
-    if !matches!(header.get(12..16)?, b"VP8 " | b"VP8L" | b"VP8X") {
-        return None;
-    }
-    let size = imagesize::blob_size(header).ok()?;
-    Some((size.width as u64, size.height as u64))
 }
 
 /// A BMP says it in 16 bits or in 32, by the length of its second header; rows
