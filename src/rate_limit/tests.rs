@@ -310,6 +310,18 @@ fn a_part_of_a_rate_allows_that_much_less_that_much_rarer() {
 }
 
 #[test]
+fn nobody_waits_longer_than_a_year() {
+    let Rate::Gcra { interval, burst } =
+        rate("1/31d").share(NonZeroU32::new(100).expect("positive"))
+    else {
+        panic!("not strict");
+    };
+    let year = Duration::from_secs(365 * 24 * 60 * 60);
+    assert_eq!((interval, burst.get()), (31_536_000_000_000_000, 1));
+    assert_eq!(Duration::from_nanos(interval), year);
+}
+
+#[test]
 fn only_a_strict_rate_has_two_halves() {
     assert!(!rate("5/10s").halves());
     assert!(rate("5/10s,strict").halves());
@@ -326,9 +338,7 @@ fn who_got_everything_back_owes_nothing_at_all() {
         assert_ne!(state, State::default(), "{quota}");
         rate.refund(now, NonZeroU32::MIN, mark, &mut state);
         assert_eq!(rate.peek(now, &state), 5, "{quota}");
-        // A place in the table that is free again.
-        if !rate.halves() {
-            assert_eq!(state, State::default());
-        }
+        // A place in the table is free again.
+        assert_eq!(state, State::default(), "{quota}");
     }
 }
