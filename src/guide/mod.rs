@@ -54,6 +54,9 @@ pub mod proxies {}
 #[doc = include_str!("recipes.md")]
 pub mod recipes {}
 
+#[doc = include_str!("reliability.md")]
+pub mod reliability {}
+
 #[doc = include_str!("testing.md")]
 pub mod testing {}
 

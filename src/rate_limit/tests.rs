@@ -342,3 +342,47 @@ fn who_got_everything_back_owes_nothing_at_all() {
         assert_eq!(state, State::default(), "{quota}");
     }
 }
+
+#[test]
+fn a_strict_refusal_says_to_the_nanosecond_when_there_is_room() {
+    let rate = rate("5/10s,strict");
+    for now in [3_000_000_000, 3_001_000_000, 4_123_456_789] {
+        let mut state = State::default();
+        for _ in 0..5 {
+            rate.spend(now, NonZeroU32::MIN, &mut state);
+        }
+        // A period later, rounded up to what a state can hold.
+        let free_at = (now + 10_000_000_000_u64).next_multiple_of(1 << 20);
+        let ruled = rate.spend(now, NonZeroU32::MIN, &mut state);
+        let Ruling::Wait(wait) = ruled else {
+            panic!("{ruled:?}");
+        };
+        assert_eq!(wait, Duration::from_nanos(free_at - now));
+    }
+}
+
+#[test]
+fn what_is_given_back_late_is_not_taken_from_another_period() {
+    let (rate, mut state) = (rate("5/10s,strict"), State::default());
+    let Ruling::Left { mark, .. } = rate.spend(3_000_000_000, NonZeroU32::MIN, &mut state) else {
+        panic!("an empty state");
+    };
+    // The same half, two periods later.
+    let now = 25_000_000_000;
+    rate.spend(now, NonZeroU32::MIN, &mut state);
+    rate.spend(now, NonZeroU32::MIN, &mut state);
+    assert_eq!(rate.peek(now, &state), 3);
+    rate.refund(now, NonZeroU32::MIN, mark, &mut state);
+    assert_eq!(rate.peek(now, &state), 3);
+}
+
+#[test]
+fn the_largest_strict_count_has_room_on_the_widest_rung() {
+    let rate = Rate::new("65535/1h,strict".parse().expect("a quota"), 16);
+    let all = NonZeroU32::new(65_535 * 16).expect("positive");
+    assert_eq!(rate.most(), all.get());
+    let mut state = State::default();
+    let ruled = rate.spend(1, all, &mut state);
+    assert!(matches!(ruled, Ruling::Left { left: 0, .. }), "{ruled:?}");
+    assert_eq!(rate.peek(1, &state), 0);
+}

@@ -243,6 +243,28 @@ fn every_layer_says_what_it_does_not_stop() {
     }
 }
 
+#[test]
+fn tests_that_the_guide_names_are_there() {
+    let guide =
+        fs::read_to_string(Path::new(ROOT).join("src/guide/reliability.md")).expect("a page");
+    let tests = rust_files("tests/it").into_iter();
+    let tests: Vec<_> = tests
+        .chain(rust_files("examples/reference_server/tests/it"))
+        .collect();
+    let named = guide.split('`').skip(1).step_by(2);
+    let named = named.filter(|code| !code.contains(' '));
+    let mut checked = 0;
+    for (file, name) in named.filter_map(|code| code.split_once("::")) {
+        let wanted = format!("fn {name}(");
+        let found = tests
+            .iter()
+            .any(|(path, text)| path.ends_with(&format!("/{file}.rs")) && text.contains(&wanted));
+        assert!(found, "{file}::{name}");
+        checked += 1;
+    }
+    assert!(checked > 15, "{checked}");
+}
+
 /// The documents that the code was written from. A new one is opened first.
 const DOCUMENTS: &[&str] = &[
     "RFC 2046", "RFC 5869", "RFC 6265", "RFC 6454", "RFC 6749", "RFC 6750", "RFC 6797", "RFC 7239",

@@ -187,6 +187,43 @@ async fn what_is_only_logged_passes_as_it_came() {
     assert!(refused > 200, "{refused}");
 }
 
+/// What is told of a form of which a reader takes so many pieces and then no more.
+async fn read_in_part(pieces: &[&[u8]], taken: usize) -> Verdict {
+    let layer = form().dangerous_log_only().build().expect("valid");
+    let kept = Arc::new(Mutex::new(None));
+    let service = layer.layer(tower::service_fn(|mut request: Request<UploadBody<_>>| {
+        let kept = kept.clone();
+        async move {
+            *kept.lock().expect("fine") = request.extensions_mut().remove::<UploadReport>();
+            let mut body = request.into_body();
+            for _ in 0..taken {
+                let frame: http_body::Frame<Bytes> =
+                    body.frame().await.expect("a piece").expect("no error");
+                drop(frame);
+            }
+            Ok::<_, Infallible>(Response::new(Full::<Bytes>::default()))
+        }
+    }));
+    let request = Request::post("/").header("content-type", FORM);
+    let body = in_pieces(pieces.iter().copied());
+    call(service, request.body(body).expect("legal")).await;
+    let report: Option<UploadReport> = kept.lock().expect("fine").take();
+    report.expect("a report").verdict().await
+}
+
+#[tokio::test]
+async fn what_is_only_logged_is_known_once_the_form_is_complete() {
+    let head = b"--B\r\nContent-Disposition: form-data; name=\"photo\"; filename=\"a.png\"\r\n\r\n";
+    let pieces = [&head[..], PNG, b"\r\n--B", b"--\r\n"];
+    for taken in 0..pieces.len() {
+        let told = read_in_part(&pieces, taken).await;
+        assert_eq!(told, Err(VerdictError::Unfinished), "{taken}");
+    }
+    // A parser that has seen the end asks for nothing more.
+    let told = read_in_part(&pieces, pieces.len()).await.expect("complete");
+    assert_eq!(told.parts().len(), 1, "{told:?}");
+}
+
 #[tokio::test]
 async fn canonical_headers_say_what_was_understood_and_nothing_else() {
     let layer = form().canonical().build().expect("valid");
