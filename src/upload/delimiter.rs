@@ -17,3 +17,31 @@ pub(super) fn possible_delimiter(input: &[u8], needle: &[u8]) -> usize {
         .find(|length| fits(&input[input.len() - length..]))
         .unwrap_or(0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::possible_delimiter;
+
+    #[test]
+    fn only_what_the_next_chunk_may_complete_is_held_back() {
+        for (input, held) in [
+            (&b"pixels"[..], 0),
+            (b"", 0),
+            (b"pixels\r", 1),
+            (b"pixels\n", 1),
+            (b"pixels\r\n", 2),
+            (b"pixels\r\n-", 3),
+            (b"pixels\r\n--", 4),
+            (b"pixels\n--", 3),
+            (b"--", 2),
+            (b"pixels\r\n-x", 0),
+            (b"\r\n--x", 0),
+            // It is there whole: nothing has to be waited for.
+            (b"\n--B", 0),
+            (b"--B", 0),
+        ] {
+            let text = String::from_utf8_lossy(input);
+            assert_eq!(possible_delimiter(input, b"--B"), held, "{text:?}");
+        }
+    }
+}

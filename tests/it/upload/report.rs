@@ -187,6 +187,30 @@ async fn what_is_only_logged_passes_as_it_came() {
     assert!(refused > 200, "{refused}");
 }
 
+#[tokio::test]
+async fn as_many_parts_as_may_be_are_taken_and_not_one_more() {
+    let layer = form().max_parts(2).build().expect("valid");
+    let title = b"--B\r\nContent-Disposition: form-data; name=\"title\"\r\n\r\nhello\r\n";
+    let photo =
+        b"--B\r\nContent-Disposition: form-data; name=\"photo\"; filename=\"a.png\"\r\n\r\n";
+    let two = [&title[..], photo, PNG, b"\r\n"].concat();
+    let seen = send(&layer, FORM, &[&two[..], b"--B--"].concat(), 9).await;
+    assert_eq!(seen.verdict.expect("accepted").parts().len(), 2);
+    let three = [&two[..], title, b"--B--"].concat();
+    let refused = send(&layer, FORM, &three, 9).await.verdict;
+    let refused = refused.expect_err("one too many");
+    assert!(
+        matches!(
+            refused,
+            VerdictError::Refused {
+                rule: "part-count",
+                ..
+            }
+        ),
+        "{refused:?}"
+    );
+}
+
 /// What is told of a form of which a reader takes so many pieces and then no more.
 async fn read_in_part(pieces: &[&[u8]], taken: usize) -> Verdict {
     let layer = form().dangerous_log_only().build().expect("valid");
