@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::Deserialize;
 use serde_json::json;
 use tower_rampart::identity::{ClientAddr, Principal};
-use tower_rampart::jwt::VerifyErrorKind;
+use tower_rampart::jwt::{RevokedToken, VerifyErrorKind};
 use tower_rampart::session::{EndReason, EndSessions, IssuedTokens, NewSession, RefreshErrorKind};
 
 use crate::app::App;
@@ -317,7 +317,10 @@ fn access_claims(app: &App, headers: &HeaderMap) -> Result<Option<Holder>, Verif
     let now = SystemClock.unix_now();
     let claims = app.issuer.verifier().verify(token, now);
     let claims = claims.map_err(|error| error.kind())?;
-    if app.issuer.revocations().check(&claims, now).is_err() {
+    // Where nobody knows whether it was ended, the store is asked to end it, and says so if
+    // it cannot.
+    let known = app.issuer.revocations().check(&claims, now);
+    if matches!(known, Err(RevokedToken::Ended(_))) {
         return Ok(None);
     }
     let session = claims.session().map(str::to_owned);

@@ -283,11 +283,7 @@ fn ascii(text: String) -> HeaderValue {
 
 /// Tells whether an `If-Match` names nothing that is there (RFC 9110 §13.1.1).
 fn unmatched(headers: &HeaderMap, etag: Option<&str>) -> bool {
-    let values = headers.get_all(IF_MATCH).iter();
-    let mut tags = values
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|text| text.split(','))
-        .map(str::trim);
+    let mut tags = tags(headers, &IF_MATCH);
     headers.contains_key(IF_MATCH) && !tags.any(|tag| tag == "*" || Some(tag) == etag)
 }
 
@@ -300,12 +296,16 @@ fn outdated() -> ApiError {
 }
 
 fn names(headers: &HeaderMap, name: &http::HeaderName, etag: &str) -> bool {
-    let mut tags = headers
-        .get_all(name)
-        .iter()
+    tags(headers, name).any(|tag| tag == "*" || tag.trim_start_matches("W/") == etag)
+}
+
+/// The entity tags that a field lists.
+fn tags<'a>(headers: &'a HeaderMap, name: &http::HeaderName) -> impl Iterator<Item = &'a str> {
+    let values = headers.get_all(name).iter();
+    values
         .filter_map(|value| value.to_str().ok())
-        .flat_map(|text| text.split(','));
-    tags.any(|tag| matches!(tag.trim(), "*") || tag.trim().trim_start_matches("W/") == etag)
+        .flat_map(|text| text.split(','))
+        .map(str::trim)
 }
 
 /// What a `Range` field asks for (RFC 9110 §14.2).

@@ -13,6 +13,9 @@ use super::{Audit, Caller, Entry};
 /// been told no a few times has been noticed.
 const ROWS: &str = "10/10m";
 
+/// How many accounts are told apart; few are refused anything.
+const ACCOUNTS: usize = 4_096;
+
 /// Where refusals are written down.
 #[derive(Clone, Debug)]
 pub(crate) struct Refusals {
@@ -22,9 +25,10 @@ pub(crate) struct Refusals {
 
 impl Refusals {
     pub(crate) fn new(audit: Audit) -> Self {
-        let layer = ROWS
-            .parse()
-            .map(|rows| RateLimitLayer::builder("authz_fail", rows).build());
+        let layer = ROWS.parse().map(|rows| {
+            let layer = RateLimitLayer::builder("authz_fail", rows);
+            layer.capacity(ACCOUNTS).build()
+        });
         let layer = layer.expect("a quota").expect("a limit that works");
         Self {
             audit,
